@@ -1,0 +1,49 @@
+"""The public functions behind `import curate` and the command line."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from curate.config import RunConfig, load
+from curate.errors import CurateError
+from curate.executor import Executor, Progress, silent
+from curate.explanation import explain_document
+from curate.pipeline import Pipeline, Wrap, direct
+from curate.result import RunResult
+from curate.storage import Store, lock
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """The checked config of a YAML file. Raises ConfigError, naming file, line, what was got and what is allowed."""
+    return load(Path(path))
+
+
+def run(
+    config: RunConfig | str | Path,
+    *,
+    progress: Progress | None = None,
+    wrap: Wrap = direct,
+    allow_partial: bool = False,
+) -> RunResult:
+    """Run the pipeline: only what is not done yet is computed. Holds the work folder's lock meanwhile.
+
+    Raises ConfigError (nothing started), PartialRun (splits failed, nothing published) or another CurateError.
+    """
+    config = config if isinstance(config, RunConfig) else load_config(config)
+    work = Store(config.work)
+    with lock(work), Executor(work, config.execution, progress or silent) as executor:
+        return Pipeline(config, work, executor, wrap, allow_partial=allow_partial).run()
+
+
+def read_ledger(work: str | Path) -> pl.LazyFrame:
+    """One row an input record of the last run: where it was, its values, the decision and its reason."""
+    folder = Path(work) / "ledger"
+    if not folder.is_dir():
+        raise CurateError(f"{work}: no ledger here; expected the work folder of a finished run (`work:` in its config)")
+    return pl.scan_parquet(folder / "*.parquet")
+
+
+def explain(work: str | Path, document: str) -> list[dict[str, Any]]:
+    """Every ledger row of a document, by its id (32 hex digits) or URL, with bounds, stages and lineage."""
+    return explain_document(Path(work), read_ledger(work), document)

@@ -1,0 +1,288 @@
+"""The pages of a published version: README.md (a Hugging Face dataset card) and croissant.json (Croissant 1.1).
+
+Both are part of the version, hence of its hash: nothing in them depends on a clock, host, path, run or worker count.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+import yaml
+
+import filters
+from curate.config import RunConfig
+from curate.croissant import croissant
+from curate.ledger import Counts
+from curate.run_record import describe
+from curate.step import Commit
+
+VERSION = "0.1.0"
+"""Of the package. Not asked of the installation: a checkout and a wheel must publish the same bytes."""
+
+KEPT = [
+    "lang",
+    "source",
+    "url",
+    "license",
+    "text_bytes",
+    "is_synthetic",
+    "dup_count",
+    "quality_status",
+    "quality_model",
+]
+"""Columns of the decisions that the card counts over."""
+
+HUB_LICENSES = frozenset({
+    "apache-2.0", "mit", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
+    "cc-by-sa-4.0", "cc-by-nc-2.0", "cc-by-nc-3.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-3.0",
+    "cc-by-nc-nd-4.0", "cc-by-nc-sa-2.0", "cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0", "cdla-permissive-1.0",
+    "cdla-permissive-2.0", "cdla-sharing-1.0", "gfdl", "gpl", "gpl-2.0", "gpl-3.0", "lgpl", "lgpl-2.1", "lgpl-3.0",
+    "agpl-3.0", "mpl-2.0", "bsd", "bsd-2-clause", "bsd-3-clause", "isc", "odc-by", "odbl", "pddl", "unlicense", "wtfpl",
+    "zlib", "artistic-2.0", "epl-2.0", "eupl-1.1", "eupl-1.2",
+})  # fmt: skip
+"""Licence names that the front matter of a dataset card may hold; others become `other`, an unknown one `unknown`."""
+
+SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
+         (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
+         (10_000_000_000, "1B<n<10B"), (100_000_000_000, "10B<n<100B")]  # fmt: skip
+
+ORIGIN = """## Where a row comes from
+
+`id` is a hash of the source's name, the record's URL (or its own id) and the raw record: the same record has the same id
+in every version. `source`, `url` and `date` say where it was read; `cluster_id` is the id of the copy that was kept for
+its near-copies, `dup_count` how many there were, and `transforms` what rewrote the text. Whoever made this version has a
+ledger beside it with a row for every input record, the rejected ones too: `curate explain WORK ID` prints all values,
+bounds and reasons for one. `_manifest.json` has the whole config and the sha256 of every file."""
+
+TAKEDOWN = """## Takedown
+
+The texts were written by others, and each keeps its own licence (column `license`; null means unknown). To have a
+document removed, send its `id` or `url` to whoever gave you this dataset. It can be removed together with all that was
+synthesised from it (`derived_from`); a version without it has another hash. `opt_out` holds a signal against such use
+where one was seen with the page."""
+
+TOP = 30
+"""Rows of a table by language, source or domain; the rest is summed up in one."""
+
+
+def package_version() -> str:
+    """The version of Curate."""
+    return VERSION
+
+
+def pages(
+    config: RunConfig, manifest: Mapping[str, Any], counts: Counts, parts: Sequence[Commit], kept: pl.DataFrame
+) -> dict[str, str]:
+    """Name -> text of the pages of a version. `kept` has the columns KEPT, a row a published document, in any order."""
+    rows = sum(part.rows("data") for part in parts)
+    described = _description(config, rows, kept)
+    return {
+        "README.md": _front_matter(config, rows, kept) + "\n" + _body(config, manifest, counts, kept, described),
+        "croissant.json": croissant(config, described, _license_names(kept), parts),
+    }
+
+
+def _description(config: RunConfig, rows: int, kept: pl.DataFrame) -> str:
+    """One sentence for both pages."""
+    stages = ["extracted", "filtered"] if config.measure else ["extracted"]
+    stages += ["deduplicated"] if config.dedup else []
+    stages += ["judged by a language model"] if config.judge else []
+    done = f"{', '.join(stages[:-1])} and {stages[-1]}" if len(stages) > 1 else stages[0]
+    synthetic = int(kept["is_synthetic"].sum())
+    written = f", {synthetic:,} of them written by a language model" if synthetic else ""
+    return f"{rows:,} text documents{written}; web text {done} with Curate."
+
+
+def _front_matter(config: RunConfig, rows: int, kept: pl.DataFrame) -> str:
+    """The YAML block that the Hugging Face Hub and `datasets.load_dataset` read."""
+    codes = sorted({lang.partition("_")[0] for lang in kept["lang"].drop_nulls()} - {"und"})
+    licenses = sorted({_hub_license(name) for name in _license_names(kept)})
+    values: dict[str, Any] = {
+        "pretty_name": config.name,
+        "language": codes,
+        "license": licenses[0] if len(licenses) == 1 else licenses,
+        "size_categories": [next((name for limit, name in SIZES if rows < limit), "n>1T")],
+        "task_categories": ["text-generation"],
+        "tags": ["curate", "pretraining", *(["synthetic"] if kept["is_synthetic"].any() else [])],
+        "configs": [{"config_name": "default", "data_files": [{"split": "train", "path": "data/*.parquet"}]}],
+    }
+    present = {name: value for name, value in values.items() if value}
+    return f"---\n{yaml.safe_dump(present, sort_keys=False, allow_unicode=True)}---\n"
+
+
+def _hub_license(name: str | None) -> str:
+    if name is None:
+        return "unknown"
+    return name.lower() if name.lower() in HUB_LICENSES else "other"
+
+
+def _license_names(kept: pl.DataFrame) -> list[str | None]:
+    """Licences of the published documents, the unknown (None) last."""
+    return kept["license"].unique().sort(nulls_last=True).to_list()
+
+
+def _body(config: RunConfig, manifest: Mapping[str, Any], counts: Counts, kept: pl.DataFrame, described: str) -> str:
+    sections = [
+        f"# {config.name}\n\n{described}",
+        _notes(manifest),
+        _contents(config, kept),
+        _how_made(config, manifest),
+        _what_became(counts),
+        ORIGIN,
+        TAKEDOWN,
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _notes(manifest: Mapping[str, Any]) -> str:
+    """What a user must know before anything else; empty without notes."""
+    notes = manifest.get("notes", [])
+    return "## Read this first\n\n" + "\n".join(f"- {_plain(note)}" for note in notes) if notes else ""
+
+
+def _contents(config: RunConfig, kept: pl.DataFrame) -> str:
+    synthetic = int(kept["is_synthetic"].sum())
+    share = f"{synthetic / len(kept):.1%}" if len(kept) else "none"
+    tokens = int((kept["text_bytes"].sum() + 3) // 4)
+    domain = kept["url"].str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)", 1).str.to_lowercase()
+    return "\n\n".join([
+        "## What is in it",
+        f"{len(kept):,} documents, {int(kept['text_bytes'].sum()):,} bytes of text (UTF-8), about {tokens:,} tokens "
+        f"at 4 bytes each. Synthetic: {synthetic:,} ({share}), marked `is_synthetic`, with the ids of the documents "
+        "that they were written from in `derived_from` and the model in `generator`.",
+        "The files hold training and validation documents together: column `split` says which one a document is"
+        + (f" ({config.publish.validation_share:.1%} of the clusters of near-copies are `validation`)."
+           if config.publish.validation_share else "; here all are `train`."),
+        _table("Language", kept["lang"], kept),
+        _table("Source", kept["source"], kept),
+        _table("Licence", kept["license"].fill_null("unknown"), kept),
+        _table("Domain", domain.fill_null("none"), kept),
+    ])  # fmt: skip
+
+
+def _table(title: str, labels: pl.Series, kept: pl.DataFrame) -> str:
+    """Documents and bytes by label, most documents first."""
+    values = pl.DataFrame({"label": labels, "bytes": kept["text_bytes"]})
+    by_label = (
+        values.group_by("label").agg(pl.len().alias("documents"), pl.col("bytes").sum())
+        .sort("documents", "label", descending=[True, False])
+    )  # fmt: skip
+    shown = by_label.head(TOP).rows()
+    if len(by_label) > TOP:
+        rest = by_label.slice(TOP)
+        shown.append((f"{len(rest):,} others", rest["documents"].sum(), rest["bytes"].sum()))
+    lines = [f"| {_plain(str(label))} | {documents:,} | {size:,} |" for label, documents, size in shown]
+    return "\n".join([f"| {title} | Documents | Bytes of text |", "|---|---:|---:|", *lines])
+
+
+def _plain(text: str) -> str:
+    """Data inside a Markdown table or list: one line, and nothing that is markup."""
+    line = " ".join(text.split())
+    for mark in "\\`*_{}[]<>|#":
+        line = line.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
+    return line
+
+
+def _code(name: str) -> str:
+    """Data as a code span, in which a backslash would be seen: only what ends the span or the cell goes."""
+    return f"`{' '.join(name.split()).replace('`', '').replace('|', '/')}`"
+
+
+def _how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:
+    """The stages in the order in which they ran."""
+    language = config.extract.language
+    model = "lid.176.ftz" if language.model == "lid.176" else "a model of the user's"
+    steps = [
+        "**extract**: text of HTML pages by resiliparse (main content), of other formats as it stands; normalised; "
+        f"language by fastText ({model}) on the first {language.max_chars:,} characters, `und` below "
+        f"{language.min_letters} letters or a probability of {language.min_score:g}."
+    ]
+    if config.languages is not None:
+        steps.append(f"**languages**: only {', '.join(config.languages)}.")
+    if config.measure:
+        steps.append("**measure and select**: the values below; a document outside a bound was rejected.")
+    if config.dedup:
+        steps.append(f"**dedup**: {_dedup(config)}")
+    if config.judge:
+        assert config.llm
+        bounds = (
+            f" Kept: {describe(config.judge.keep)}; without a score: {_missing(config)}." if config.judge.keep else ""
+        )
+        steps.append(
+            f"**judge**: rubric `{_name(config.judge.rubric)}` by {_name(config.llm.model)}; the score `quality` is "
+            f"the expected value over the rubric's choices.{bounds}"
+        )
+    if config.synthesize:
+        assert config.llm
+        steps.append(
+            f"**synthesize**: prompt `{_name(config.synthesize.prompt)}` by {_name(config.llm.model)} at temperature "
+            f"{config.synthesize.temperature:g}, from at most {config.synthesize.max_documents:,} of the best judged "
+            f"documents in {', '.join(config.synthesize.languages)}; the answers went through the same stages."
+        )
+    listed = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+    code = ", ".join(f"{name} {version}" for name, version in sorted(manifest.get("code", {}).items()))
+    return "\n\n".join(
+        s for s in ["## How it was made", listed, _filters(config), f"Versions: {code}." if code else ""] if s
+    )
+
+
+def _name(model: str) -> str:
+    """The last part of a model's or prompt's name: a path says nothing elsewhere and would enter the version."""
+    return model.rstrip("/").rpartition("/")[2]
+
+
+def _dedup(config: RunConfig) -> str:
+    assert config.dedup
+    text = "of documents with the same text one is kept"
+    if near := config.dedup.minhash:
+        text += (
+            f"; and of near-copies: MinHash over {near.shingle_words}-word shingles ({near.bands} bands of "
+            f"{near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
+            f"{near.min_similarity:g}, decides"
+        )
+    order = f"source ({', '.join(config.dedup.source_priority)}), " if config.dedup.source_priority else ""
+    return f"{text}. Kept: by {order}length (longest), date (oldest), id."
+
+
+def _missing(config: RunConfig) -> str:
+    assert config.judge
+    assert config.judge.keep
+    return ", ".join(f"{status} = {action}" for status, action in sorted(config.judge.keep.missing.items()))
+
+
+def _filters(config: RunConfig) -> str:
+    """A table of the measures: bound, unit, whose definition, source."""
+    if not config.measure:
+        return ""
+    lines = []
+    for entry in config.measure:
+        chosen = filters.get(entry.filter)
+        params = f" {json.dumps(dict(entry.params), sort_keys=True, default=str)}" if entry.params else ""
+        cells = [_plain(describe(entry.keep)), _plain(chosen.unit), _plain(chosen.source)]
+        lines.append(f"| `{chosen.column}`{_plain(params)} | {' | '.join(cells)} |")
+    return "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])
+
+
+def _what_became(counts: Counts) -> str:
+    """The funnel in numbers, with every reason."""
+    total = counts.records_in
+    lines = [
+        f"| {name} | {number:,} | {number / total if total else 0:.1%} |"
+        for name, number in [
+            ("read", total), ("kept", counts.kept), ("rejected", counts.rejected), ("quarantined", counts.quarantined)
+        ]
+    ]  # fmt: skip
+    reasons = [
+        f"| {_code(rule)} | {number:,} | {number / total if total else 0:.1%} |"
+        for rule, number in sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    skipped = ", ".join(f"{_plain(kind)} {number:,}" for kind, number in sorted(counts.skipped.items()))
+    return "\n\n".join([
+        "## What became of the input",
+        "\n".join(["| Documents | Number | Share of read |", "|---|---:|---:|", *lines]),
+        "Synthetic documents count as read when they were written. Records that are no documents and were skipped: "
+        + (skipped or "none") + ".",
+        "\n".join(["| Reason of a rejection or quarantine | Documents | Share of read |", "|---|---:|---:|", *reasons])
+        if reasons else "Nothing was rejected.",
+    ])  # fmt: skip

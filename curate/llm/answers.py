@@ -1,0 +1,89 @@
+"""What is asked of a model and what comes back: Request, Answer, and the list of statuses."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from curate import lineage
+
+Status = Literal[
+    "ok",           # a whole answer
+    "refused",      # the server or the model declined by name (content filter, refusal field)
+    "truncated",    # the answer was cut at max_tokens
+    "unparsable",   # a whole answer that is none of the choices
+    "malformed",    # HTTP 200, and the body is no completion: broken JSON, no choices, no log-probabilities, NaN
+    "over_long",    # prompt and answer do not fit the model; not asked, or the server said so
+    "http_error",   # any other HTTP status; `detail` has it
+    "timeout",      # no whole reply in time
+    "unreachable",  # no connection, or it broke
+]  # fmt: skip
+
+STATUSES: tuple[str, ...] = get_args(Status)
+
+DEFINITIVE = frozenset({"ok", "refused", "truncated", "unparsable"})
+"""What the model itself said: cached. The rest may pass, and is asked again by the next run."""
+
+Form = Literal["completion", "chat"]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Everything besides the prompt that decides an answer."""
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    """The answer is one of these, and comes with log-probabilities; empty: free text."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question about one document."""
+
+    text_hash: bytes
+    """Of the document: what a purge looks for."""
+
+    prompt_hash: str
+    form: Form
+    content: str = field(repr=False)
+    """The prompt with the document in it."""
+
+    sampling: Sampling
+
+    def key(self, model: str, revision: str | None) -> bytes:
+        """16 bytes by which the answer is cached; a document that is cut elsewhere is another question."""
+        content = lineage.text_hash(self.content).hex()
+        parts = [self.text_hash.hex(), self.prompt_hash, self.form, content, model, revision, asdict(self.sampling)]
+        return bytes.fromhex(lineage.key("answer", *parts))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One reply; `text` and `logprobs` only where the status is definitive."""
+
+    status: Status
+    text: str | None = field(default=None, repr=False)
+    logprobs: Mapping[str, float] | None = None
+    """Token -> natural logarithm of its probability as the first token of the answer; for choices only."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str | None = None
+    detail: str | None = None
+    """HTTP status or name of the error; never part of a body."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Any) -> "Answer":
+        """Raises TypeError or ValueError when `values` is not what `to_json` gave."""
+        answer = cls(**values)
+        if answer.status not in STATUSES:
+            raise ValueError(f"unknown status {answer.status!r}")
+        return answer

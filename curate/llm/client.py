@@ -1,0 +1,267 @@
+"""An async client for servers that speak the OpenAI protocol. A question always ends in an Answer with a status.
+
+Only what makes every further question useless is raised: a wrong key, a wrong model, an unsafe server (ModelError).
+"""
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import httpx
+
+from curate import lineage
+from curate.errors import ModelError
+from curate.llm.answers import Answer, Request, Sampling, Status
+from curate.llm.server import is_safe
+
+RETRYABLE_HTTP = frozenset({408, 429, 500, 502, 503, 504})
+TOP_LOGPROBS = 20
+"""The most that vLLM gives unless told otherwise: the choices and pieces of them."""
+
+DEADLINE_REQUESTS = 3
+"""All attempts at one question together may take this many times `request_timeout`."""
+
+BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
+BREAK_AFTER = 8
+"""Questions in a row that found no server, after which the rest is not sent."""
+
+MAX_REPLY_BYTES = 16_000_000
+
+
+class OpenAiClient:
+    """Use from one event loop; close it there."""
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        *,
+        api_key: str | None = None,
+        concurrency: int = 32,
+        request_timeout: float = 120,
+        retries: int = 4,
+    ) -> None:
+        """`request_timeout` in seconds; connects with the first question."""
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self._request_timeout = request_timeout
+        self._retries = retries
+        self._slots = asyncio.Semaphore(concurrency)
+        self._unreachable_in_a_row = 0
+        self._http = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=request_timeout,
+            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            follow_redirects=False,  # the key goes to no other host
+            trust_env=False,
+        )
+
+    async def close(self) -> None:
+        """Ends the connections."""
+        await self._http.aclose()
+
+    async def check_server(self, *, shared: bool) -> None:
+        """Raise ModelError unless the server serves the model; a `shared` vLLM must have its known holes fixed."""
+        listed = await self._get(f"{self.base_url}/models")
+        try:
+            served = [entry["id"] for entry in listed["data"]]
+            is_vllm = any(entry.get("owned_by") == "vllm" for entry in listed["data"])
+        except (KeyError, TypeError, AttributeError):
+            raise ModelError(f"{self.base_url}/models: the reply is no list of models; check llm.endpoint") from None
+        if self.model not in served:
+            names = ", ".join(map(str, served)) or "nothing"
+            raise ModelError(f"{self.base_url} serves {names}; llm.model is {self.model!r}: name one that is served")
+        if shared and is_vllm:
+            version = str((await self._get(f"{self.base_url.removesuffix('/v1')}/version")).get("version"))
+            if not is_safe(version):
+                raise ModelError(f"{self.base_url} is vLLM {version}; expected 0.32 or later, which fixes known holes")
+
+    async def ask(self, request: Request) -> Answer:
+        """The answer to one question, after retries where they may help."""
+        async with self._slots:
+            if self._unreachable_in_a_row >= BREAK_AFTER:
+                return Answer("unreachable", detail="not sent: the server was gone")
+            answer = await self._ask_until_done(request)
+            gone = answer.status == "unreachable"
+            self._unreachable_in_a_row = self._unreachable_in_a_row + 1 if gone else 0
+            return answer
+
+    async def _ask_until_done(self, request: Request) -> Answer:
+        answer = Answer("timeout", detail="deadline of all attempts")
+        body = request_body(request, self.model)
+        jitter = request.key(self.model, None)
+        path = "/completions" if request.form == "completion" else "/chat/completions"
+        try:
+            async with asyncio.timeout(DEADLINE_REQUESTS * self._request_timeout):
+                for attempt in range(self._retries + 1):
+                    answer, wait = await self._ask_once(f"{self.base_url}{path}", body, request)
+                    if wait is None or attempt == self._retries:
+                        return answer
+                    await asyncio.sleep(max(min(wait, MAX_BACKOFF_S), backoff_s(attempt, jitter)))
+        except TimeoutError:
+            return answer
+        return answer
+
+    async def _ask_once(self, url: str, body: dict[str, Any], request: Request) -> tuple[Answer, float | None]:
+        """The answer, and how long to wait at least before another attempt; None where another would not help."""
+        try:
+            async with asyncio.timeout(self._request_timeout):  # httpx's own limits start anew with every byte
+                response = await self._post(url, body)
+        except (TimeoutError, httpx.TimeoutException) as error:
+            return Answer("timeout", detail=type(error).__name__), 0.0
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            return Answer("unreachable", detail=type(error).__name__), 0.0
+        if response.status_code != 200:
+            return self._http_failure(response)
+        try:
+            reply = json.loads(response.content, parse_constant=refuse_constant)
+        except ValueError:
+            return Answer("malformed", detail="no JSON"), 0.0
+        return read_reply(reply, request), None
+
+    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
+        async with self._http.stream("POST", url, json=body) as response:
+            content = bytearray()
+            async for piece in response.aiter_bytes():
+                content += piece
+                if len(content) > MAX_REPLY_BYTES:
+                    raise httpx.DecodingError("reply too large")
+        return httpx.Response(response.status_code, headers=response.headers, stream=None, content=bytes(content))
+
+    def _http_failure(self, response: httpx.Response) -> tuple[Answer, float | None]:
+        code = response.status_code
+        if code in {401, 403}:
+            raise ModelError(f"{self.base_url}: HTTP {code}; set CURATE_LLM_API_KEY to a key that the server accepts")
+        if code == 400 and says_too_long(response.content):
+            return Answer("over_long", detail="HTTP 400"), None
+        wait = response.headers.get("retry-after", "")
+        again = float(wait) if wait.isdigit() else 0.0
+        return Answer("http_error", detail=f"HTTP {code}"), again if code in RETRYABLE_HTTP else None
+
+    async def _get(self, url: str) -> Any:
+        """The JSON object at `url`. Raises ModelError once the retries are used up."""
+        reason = ""
+        for attempt in range(self._retries + 1):
+            try:
+                response = await self._http.get(url)
+            except httpx.TransportError as error:
+                reason = f"no answer ({type(error).__name__}); is the server running, and is llm.endpoint right?"
+            else:
+                if response.status_code == 200:
+                    return json_object(response, url)
+                self._http_failure(response)
+                reason = f"HTTP {response.status_code}; llm.endpoint is the base URL and usually ends in /v1"
+                if response.status_code not in RETRYABLE_HTTP:
+                    break
+            await asyncio.sleep(backoff_s(attempt, url.encode()))
+        raise ModelError(f"{url}: {reason}")
+
+
+def json_object(response: httpx.Response, url: str) -> Any:
+    """The body as JSON. Raises ModelError."""
+    try:
+        return response.json()
+    except ValueError:
+        raise ModelError(f"{url}: the reply is no JSON; check llm.endpoint") from None
+
+
+def refuse_constant(name: str) -> NoReturn:
+    """JSON has no NaN and no Infinity; Python would take them."""
+    raise ValueError(name)
+
+
+def backoff_s(attempt: int, salt: bytes) -> float:
+    """Seconds before the next attempt: doubling, times 0.5 to 1.5 by a hash: a crowd does not return at once."""
+    spread = lineage.uniform(attempt, salt, "backoff") / 2**64
+    return min(MAX_BACKOFF_S, BACKOFF_S * 2.0**attempt) * (0.5 + spread)
+
+
+def says_too_long(body: bytes) -> bool:
+    """Whether an error is about the context length; the words are vLLM's and OpenAI's."""
+    text = body[:10_000].lower()
+    return b"context length" in text or b"context_length_exceeded" in text or b"maximum model length" in text
+
+
+def request_body(request: Request, model: str) -> dict[str, Any]:
+    """The JSON of a question. Nothing of the document stands anywhere but in the prompt."""
+    sampling = request.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if request.form == "completion":
+        body["prompt"] = request.content
+    else:
+        body["messages"] = [{"role": "user", "content": request.content}]
+    return body | choice_fields(request.form, sampling)
+
+
+def choice_fields(form: str, sampling: Sampling) -> dict[str, Any]:
+    """What makes the server answer with one of the choices and say how likely each was; empty for free text."""
+    if not sampling.choices:
+        return {}
+    asked = {"logprobs": TOP_LOGPROBS} if form == "completion" else {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+    return {"structured_outputs": {"choice": list(sampling.choices)}, **asked}
+
+
+def read_reply(reply: Any, request: Request) -> Answer:
+    """An HTTP 200 body -> Answer; `malformed` where it is not what the protocol says."""
+    reader: Callable[[Any], tuple[Any, Any, Any]] = read_completion if request.form == "completion" else read_chat
+    try:
+        choice = reply["choices"][0]
+        text, tops, refusal = reader(choice)
+        usage, finish = reply.get("usage") or {}, choice.get("finish_reason")
+        counts = {name: as_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+        if finish == "content_filter" or refusal:
+            return Answer("refused", text=text or "", finish_reason=finish, **counts)
+        if not isinstance(text, str):
+            return Answer("malformed", detail="no text")
+        logprobs = as_logprobs(tops) if request.sampling.choices else None
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        return Answer("malformed", detail=type(error).__name__)
+    return Answer(judge_text(text, finish, request.sampling.choices), text, logprobs, finish_reason=finish, **counts)
+
+
+def judge_text(text: str, finish: Any, choices: Sequence[str]) -> Status:
+    """One constrained token ends by length as a rule, and may be a piece of a choice."""
+    if choices:
+        return "ok" if text and any(choice.startswith(text) for choice in choices) else "unparsable"
+    return "truncated" if finish == "length" else "ok"
+
+
+def read_completion(choice: Any) -> tuple[Any, Any, Any]:
+    """Text, (token, log-probability) pairs of the first token, refusal."""
+    tops = (choice.get("logprobs") or {}).get("top_logprobs")
+    return choice["text"], list(tops[0].items()) if tops else None, None
+
+
+def read_chat(choice: Any) -> tuple[Any, Any, Any]:
+    """As `read_completion`, for the chat form."""
+    message = choice["message"]
+    content = (choice.get("logprobs") or {}).get("content")
+    tops = [(top["token"], top["logprob"]) for top in content[0]["top_logprobs"]] if content else None
+    return message.get("content"), tops, message.get("refusal")
+
+
+def as_logprobs(tops: Any) -> dict[str, float]:
+    """Token -> log-probability. Raises TypeError or ValueError for anything that is none."""
+    if tops is None:
+        raise ValueError("no log-probabilities")
+    for _, value in tops:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value > 1e-6:
+            raise ValueError("not a log-probability")
+    return {str(token): min(float(value), 0.0) for token, value in tops}
+
+
+def as_count(value: Any) -> int | None:
+    """A number of tokens; None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,147 @@
+"""Prompts: Markdown files with a YAML head; and documents made safe and short enough to stand in them.
+
+A document is data. It stands between <text> and </text>, which are broken up inside it; so are the special tokens of the
+model's tokenizer, which reach the model as plain characters; what is too long is cut by tokens.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+from tokenizers import Tokenizer
+
+from curate import lineage
+from curate.config import Strict
+from curate.errors import ConfigError
+from curate.llm.answers import Form
+
+FOLDER = Path(__file__).parent / "prompts"
+FENCED = "<text>\n{text}\n</text>"
+ANSWER = "{answer}"
+
+CHARS_PER_TOKEN = 2
+"""Without a tokenizer (an endpoint's model) a document is cut at this many characters a token: English has 4, so half
+of what would fit is used; Chinese has about 1, and what is too long then comes back as `over_long`."""
+
+MAX_CHARS_PER_TOKEN = 32
+"""With a tokenizer: characters that are looked at for each token allowed, so a huge document is not tokenised whole."""
+
+CONTROL_TOKENS = re.compile(
+    r"<\s*/?\s*text\s*>|<\|[^<>|\s]{1,40}\|>|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>", re.IGNORECASE
+)
+"""Our fences, and spellings of special tokens in common model families; a local tokenizer adds its own."""
+
+
+class Prompt(Strict):
+    """A prompt file: `{text}` stands for the document; the body of a completion ends with `{answer}`."""
+
+    name: str
+    version: int
+    kind: Literal["judge", "synthesis"]
+    form: Form
+    source: str
+    """The paper it follows, and how it was chosen."""
+
+    choices: Mapping[str, float] = {}
+    """Judge: answer -> value. Each must be a single token where it follows the prompt."""
+
+    stop: tuple[str, ...] = ()
+    """Synthesis: the answer ends before any of these."""
+
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    frequency_penalty: Annotated[float, Field(ge=-2.0, le=2.0)] = 0.0
+    body: str
+
+    @model_validator(mode="after")
+    def parts_fit(self) -> Self:
+        """Refuses what would only show when the first document is asked about."""
+        if self.body.count("{text}") != 1 or FENCED not in self.body:
+            raise ValueError("the body needs {text} once, on a line between <text> and </text>")
+        if self.kind == "judge" and len(self.choices) < 2:
+            raise ValueError("a judge needs at least two choices with their values")
+        if self.kind == "synthesis" and self.choices:
+            raise ValueError("choices are for judges; a synthesis answers in free text")
+        if self.form == "completion" and not self.body.endswith(ANSWER):
+            raise ValueError(f"the body of a completion ends with {ANSWER}")
+        return self
+
+    @cached_property
+    def hash(self) -> str:
+        """Of what can change an answer; not of name, version and source."""
+        return lineage.key("prompt", self.model_dump(mode="json", exclude={"name", "version", "source"}))
+
+    def render(self, document: str) -> str:
+        """The prompt around a document that `Documents.prepare` made safe."""
+        return self.body.removesuffix(ANSWER).replace("{text}", document)
+
+
+def load(name: str, kind: Literal["judge", "synthesis"]) -> Prompt:
+    """The shipped prompt `name`, or the file at that path. Raises ConfigError."""
+    path = Path(name) if "/" in name or name.endswith(".md") else FOLDER / f"{name}.md"
+    if not path.is_file():
+        shipped = sorted(p.stem for p in FOLDER.glob("*.md"))
+        raise ConfigError(f"prompt {name!r}: no file {path}; expected a path or one of {', '.join(shipped)}")
+    parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", path.read_text(encoding="utf-8"), re.DOTALL)
+    if parts is None:
+        raise ConfigError(f"{path}: expected a YAML head between two lines of ---, then the prompt")
+    try:
+        prompt = Prompt.model_validate({**yaml.safe_load(parts[1]), "body": parts[2].strip("\n")})
+    except (yaml.YAMLError, TypeError, ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    if prompt.kind != kind:
+        raise ConfigError(f"{path}: kind is {prompt.kind}, expected {kind}")
+    return prompt
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A document as it may stand in a prompt."""
+
+    text: str
+    cut: bool
+    """Whether the end is missing."""
+
+
+class Documents:
+    """Makes documents safe and short for one model; `tokenizer` is None for a model that only an endpoint knows."""
+
+    def __init__(self, tokenizer: Tokenizer | None) -> None:
+        """Special tokens are read from the tokenizer once."""
+        self.tokenizer = tokenizer
+        added = tokenizer.get_added_tokens_decoder() if tokenizer else {}
+        self._special = {number for number, token in added.items() if token.special}
+
+    def prepare(self, text: str, max_tokens: int) -> Prepared:
+        """At most `max_tokens` tokens of the head of `text`, with no fence and no special token in it."""
+        head = text[: max_tokens * (MAX_CHARS_PER_TOKEN if self.tokenizer else CHARS_PER_TOKEN)]
+        safe = CONTROL_TOKENS.sub(lambda found: broken(found[0]), head)
+        if self.tokenizer is None:
+            return Prepared(safe, cut=len(head) < len(text))
+        safe, end = self._break_special(self.tokenizer, safe, max_tokens)
+        return Prepared(safe[:end], cut=len(head) < len(text) or end < len(safe))
+
+    def count(self, content: str) -> int | None:
+        """Tokens of `content`; None without a tokenizer."""
+        return len(self.tokenizer.encode(content, add_special_tokens=False).ids) if self.tokenizer else None
+
+    def _break_special(self, tokenizer: Tokenizer, text: str, max_tokens: int) -> tuple[str, int]:
+        """`text` without special tokens, and where its first `max_tokens` tokens end."""
+        while True:
+            encoded = tokenizer.encode(text, add_special_tokens=False)
+            found = [span for number, span in zip(encoded.ids, encoded.offsets, strict=True) if number in self._special]
+            if not found:
+                break
+            for start, end in reversed(found):
+                text = text[:start] + broken(text[start:end]) + text[end:]
+        end = len(text) if len(encoded.ids) <= max_tokens else encoded.offsets[max_tokens - 1][1]
+        return text, end
+
+
+def broken(token: str) -> str:
+    """`token` with a space after its first character; a single character is dropped."""
+    return f"{token[0]} {token[1:]}" if len(token) > 1 else ""

@@ -1,0 +1,213 @@
+"""The order of the stages, written once. A wrapper such as Prefect's gets each stage as a name and a call."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import polars as pl
+
+from curate import card, openlineage, report, run_record
+from curate.config import RunConfig
+from curate.corpus import Part, read_rows
+from curate.errors import CurateError, ModelError, PartialRun
+from curate.executor import Executor, Pool
+from curate.ledger import SYNTHETIC, Counts, write_ledger
+from curate.llm.session import Identity, Llm
+from curate.plan import Plan, make_plan
+from curate.result import RunResult, StageResult
+from curate.stages import dedup, extract, judge, measure, publish, select, synthesize
+from curate.step import Commit, Outcome, Task
+from curate.storage import Store
+
+T = TypeVar("T")
+Wrap = Callable[[str, Callable[[], Any]], Any]
+"""Calls a stage and gives back its result; Prefect's wrapper runs it as a task of that name."""
+
+
+def direct(name: str, stage: Callable[[], Any]) -> Any:
+    """Call the stage, nothing else."""
+    del name
+    return stage()
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What is known about the documents at one point of the run."""
+
+    parts: tuple[Part, ...]
+    edges: tuple[Commit, ...] = ()
+    scores: tuple[Commit, ...] = ()
+    decisions: Commit | None = None
+
+
+@dataclass
+class Pipeline:
+    """One run of the stages over one config."""
+
+    config: RunConfig
+    work: Store
+    executor: Executor
+    wrap: Wrap = direct
+    allow_partial: bool = False
+    results: list[StageResult] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def run(self) -> RunResult:
+        """plan, extract, [measure, dedup, select, judge, select], synthesize, [the same for the new rows], publish."""
+        plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work))
+        self.failures += plan.failures
+        corpus = self._judged(Corpus(self.wrap("extract", lambda: self._extract(plan))))
+        if self.config.synthesize:
+            drafts = self.wrap("synthesize", lambda: self._synthesize(corpus))
+            corpus = self._judged(replace(corpus, parts=(*corpus.parts, *drafts)), of=" synthetic")
+        result: RunResult = self.wrap("publish", lambda: self._publish(corpus))
+        return result
+
+    def _judged(self, corpus: Corpus, of: str = "") -> Corpus:
+        """Measured, deduplicated, selected by the cheap bounds, judged where there is a judge, and selected again."""
+        corpus = replace(corpus, parts=self.wrap(f"measure{of}", lambda: self._measure(corpus.parts)))
+        self._stop_if_partial()
+        if self.config.dedup and self.config.dedup.minhash:
+            corpus = replace(corpus, edges=self.wrap(f"dedup{of}", lambda: self._dedup(corpus.parts)))
+        corpus = replace(corpus, decisions=self.wrap(f"select{of}", lambda: self._select(corpus, judged=False)))
+        if self.config.judge:
+            corpus = replace(corpus, scores=self.wrap(f"judge{of}", lambda: self._judge(corpus)))
+            corpus = replace(
+                corpus, decisions=self.wrap(f"select judged{of}", lambda: self._select(corpus, judged=True))
+            )
+        return corpus
+
+    # The stages: each makes its tasks, and says what becomes of the commits.
+
+    def _extract(self, plan: Plan) -> tuple[Part, ...]:
+        outcomes = self._run("extract", extract.tasks(plan.splits, self.config))
+        names = [split.uri for split in plan.splits]
+        return tuple(Part(name, o.commit) for name, o in zip(names, outcomes, strict=True) if o.commit)
+
+    def _measure(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        outcomes = self._run("measure", measure.tasks(parts, self.config))
+        return tuple(replace(p, measures=o.commit) for p, o in zip(parts, outcomes, strict=True) if o.commit)
+
+    def _dedup(self, parts: Sequence[Part]) -> tuple[Commit, ...]:
+        assert self.config.dedup
+        assert self.config.dedup.minhash
+        return dedup.find_edges(parts, self.config.dedup.minhash, self.config.execution, self._run_all)
+
+    def _select(self, corpus: Corpus, *, judged: bool) -> Commit:
+        evidence = select.Evidence(corpus.parts, corpus.edges, corpus.scores, judged)
+        [commit] = self._run_all("select", select.tasks(evidence, self.config))
+        return commit
+
+    def _judge(self, corpus: Corpus) -> tuple[Commit, ...]:
+        tasks = judge.tasks(self._decisions(corpus), self.config, self._llm_identity())
+        return tuple(self._run_all("judge", tasks, self._pool()))
+
+    def _synthesize(self, corpus: Corpus) -> tuple[Part, ...]:
+        tasks = synthesize.tasks(self._decisions(corpus), self.config, self._llm_identity())
+        return tuple(Part(SYNTHETIC, commit) for commit in self._run_all("synthesize", tasks, self._pool()))
+
+    def _publish(self, corpus: Corpus) -> RunResult:
+        assert corpus.decisions
+        counts = write_ledger(self.work, corpus.parts, corpus.decisions, select.columns_of(self.config))
+        tasks = publish.tasks(self.work, corpus.decisions, self.config)
+        parts = self._run_all("publish", tasks)
+        manifest = self._manifest(counts)
+        kept = self._decisions(corpus).filter(pl.col("status") == "kept")
+        pages = card.pages(self.config, manifest, counts, parts, kept)
+        output = Store(self.config.output)
+        version = publish.publish_version(output, self.work, parts, manifest, pages)
+        result = self._result(version, counts)
+        commits = {"dedup": corpus.edges, "judge": corpus.scores, "select": (corpus.decisions,), "publish": parts}
+        run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
+        report.write(self.work, self.config, result)
+        openlineage.write(self.work, self.config, corpus.parts, result, self.began, datetime.now(UTC))
+        return result
+
+    # What the stages share.
+
+    def _run(self, stage: str, tasks: Sequence[Task], pool: Pool | None = None) -> list[Outcome]:
+        """Run tasks, note how the stage went, and collect the failures."""
+        began = time.monotonic()
+        outcomes = self.executor.run(stage, tasks, pool)
+        failed = [o.error for o in outcomes if o.error]
+        self.failures += dict.fromkeys(failed)
+        counts: Counter[str] = Counter()
+        for outcome in outcomes:
+            counts.update(outcome.commit.counts if outcome.commit else {})
+        executed = sum(o.executed for o in outcomes)
+        seconds = time.monotonic() - began
+        self.results.append(StageResult(stage, len(tasks), executed, len(failed), seconds, dict(counts)))
+        return outcomes
+
+    def _run_all(self, stage: str, tasks: Sequence[Task], pool: Pool | None = None) -> list[Commit]:
+        """The commits of a stage that cannot do with less than all. Raises CurateError with what failed."""
+        outcomes = self._run(stage, tasks, pool)
+        errors = [o.error for o in outcomes if o.error]
+        if errors:
+            raise (ModelError if pool else CurateError)(f"{stage}: " + "; ".join(dict.fromkeys(errors)))
+        return [o.commit for o in outcomes if o.commit]
+
+    def _stop_if_partial(self) -> None:
+        if self.failures and not self.allow_partial:
+            listed = "\n  ".join(self.failures)
+            raise PartialRun(
+                f"{len(self.failures)} splits or objects failed; nothing was published:\n  {listed}\n"
+                "Mend them and run again (finished splits are kept), or pass --allow-partial to publish without them"
+            )
+
+    def _decisions(self, corpus: Corpus) -> pl.DataFrame:
+        assert corpus.decisions
+        rows = read_rows(self.work, [corpus.decisions], "decisions")
+        return rows if rows is not None else select.no_decisions(self.config)
+
+    def _llm_identity(self) -> Identity:
+        assert self.config.llm
+        return Llm.identity_of(self.config.llm)
+
+    def _pool(self) -> Pool:
+        assert self.config.llm
+        cache = self.config.llm.cache or self.work.root / "responses"
+        return Pool(Llm, (self.config.llm, cache), self.config.llm.replicas)
+
+    def _manifest(self, counts: Counts) -> dict[str, Any]:
+        """What the version depends on and what became of its input; no name, place or time."""
+        return {
+            "name": self.config.name,
+            "config": self.config.identity(),
+            "code": {"curate": card.package_version(), "extract": extract.VERSION, "measure": measure.VERSION,
+                     "dedup": dedup.VERSION, "select": select.VERSION, "publish": publish.VERSION},
+            "measures": list(select.columns_of(self.config)),
+            "counts": asdict(counts),
+            "notes": list(self._notes()),
+        }  # fmt: skip
+
+    def _notes(self) -> list[str]:
+        """What a reader of the data must know."""
+        notes = []
+        if self.config.judge:
+            notes.append(
+                "The judge is uncalibrated: its agreement with people was not measured for this rubric and model."
+            )
+        if self.config.llm_disabled:
+            notes.append("Run with --no-llm: no judge, no synthesis, and every bound on a score removed.")
+        if self.failures:
+            notes.append(f"Partial: {len(self.failures)} splits or objects failed and are missing.")
+        return notes
+
+    def _result(self, version: publish.Version, counts: Counts) -> RunResult:
+        return RunResult(
+            status="partial" if self.failures else "done",
+            version=version.hash,
+            published=version.changed,
+            output=self.config.output,
+            work=self.config.work,
+            report=self.config.work / report.NAME,
+            **asdict(counts),
+            stages=tuple(self.results),
+            failures=tuple(self.failures),
+            notes=tuple(self._notes()),
+        )

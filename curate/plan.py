@@ -1,0 +1,138 @@
+"""Input objects -> splits. A split is known by the content of its object and a range, never by the object's name."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePath
+from typing import Literal
+
+from curate import readers
+from curate.config import InputConfig, RunConfig
+from curate.errors import ConfigError, InputError
+from curate.lineage import key
+from curate.storage import InputObject, Store, content_hash, find_inputs, open_input
+
+Format = Literal["warc", "jsonl", "parquet"]
+Codec = Literal["gzip", "zstd"]
+
+FORMATS: Mapping[str, Format] = {
+    ".warc": "warc", ".wet": "warc", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet",
+}  # fmt: skip
+CODECS: Mapping[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """A range of one input object that one task reads."""
+
+    name: str
+    """For people: the object as the user named it."""
+
+    uri: str
+    """Where the object is."""
+
+    content: str
+    """Hex sha256 of the object's bytes (a bucket: its etag and size)."""
+
+    size: int
+    """Bytes of the whole object."""
+
+    start: int
+    end: int
+    """Records whose first byte (Parquet: whose row group's number) lies in [start, end) belong to this split."""
+
+    format: Format
+    codec: Codec | None
+    """Compression of the whole object, by its extension; None for Parquet."""
+
+    input: InputConfig
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What of this split can change what is read from it: no name and no place."""
+        source = self.input.model_dump(mode="json", exclude={"uri", "format"})
+        return {
+            "content": self.content, "size": self.size, "start": self.start, "end": self.end,
+            "format": self.format, "codec": self.codec, "input": source,
+        }  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """Equal for the same range of the same bytes, read with the same settings."""
+        return key("split", self.identity)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All splits of a run, and the objects that could not be planned."""
+
+    splits: tuple[Split, ...]
+    failures: tuple[str, ...]
+    """One message an object: where, what was got, what was expected."""
+
+
+def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
+    """The splits of every input object. Hashes are memoised in the work folder by path, size, mtime and inode."""
+    memo = _Memo(work, rehash=rehash)
+    splits: list[Split] = []
+    failures: list[str] = []
+    for source in config.inputs:
+        for found in (o for uri in source.uris for o in find_inputs(uri)):
+            try:
+                splits += _splits(found, source, memo, config.execution.split_bytes)
+            except InputError as error:
+                failures.append(str(error))
+    memo.save()
+    return Plan(tuple(splits), tuple(failures))
+
+
+def _splits(found: InputObject, source: InputConfig, memo: "_Memo", split_bytes: int) -> list[Split]:
+    kind, codec = _format(found.uri, source)
+    content = memo.hash(found)
+    with open_input(found.uri) as stream:
+        try:
+            ranges = readers.ranges(stream, found.size, kind, codec, split_bytes)
+        except InputError as error:
+            raise InputError(f"{found.uri}: {error}") from error
+    return [Split(found.uri, found.uri, content, found.size, start, end, kind, codec, source) for start, end in ranges]
+
+
+def _format(uri: str, source: InputConfig) -> tuple[Format, Codec | None]:
+    """Format and compression by the config, else by extension: a.warc.gz is (warc, gzip). Raises ConfigError."""
+    suffixes = [s.lower() for s in PurePath(uri).suffixes]
+    codec = CODECS.get(suffixes[-1]) if suffixes else None
+    extension = suffixes[-2 if codec else -1] if len(suffixes) > (1 if codec else 0) else ""
+    kind = source.format or FORMATS.get(extension)
+    if kind is None:
+        near = get_close_matches(extension, FORMATS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"input {uri}: no format known for extension {extension!r}{hint} Expected one of {', '.join(FORMATS)} "
+            f"(but for Parquet with .gz or .zst), or `format: warc | jsonl | parquet` in source {source.source!r}"
+        )
+    return kind, None if kind == "parquet" else codec
+
+
+class _Memo:
+    """Content hashes of objects that did not change since they were hashed."""
+
+    NAME = "content_hashes.json"
+
+    def __init__(self, work: Store, *, rehash: bool) -> None:
+        self._work = work
+        self._known: dict[str, str] = {}
+        if work.exists(self.NAME) and not rehash:
+            self._known = json.loads(work.read(self.NAME))
+        self._changed = False
+
+    def hash(self, found: InputObject) -> str:
+        entry = f"{found.uri}:{found.size}:{found.mtime_ns}:{found.inode}"
+        if entry not in self._known:
+            self._known[entry] = content_hash(found.uri)
+            self._changed = True
+        return self._known[entry]
+
+    def save(self) -> None:
+        if self._changed:
+            self._work.put(self.NAME, json.dumps(self._known, indent=0, sort_keys=True).encode())

@@ -1,0 +1,114 @@
+"""A .warc.gz by its gzip members: where each one starts and ends, and where a split may begin."""
+
+import zlib
+from typing import BinaryIO
+
+from curate.readers.codecs import CHUNK, Damage
+from curate.readers.window import FileWindow
+
+MARK = b"WARC/1."
+"""How every WARC record begins."""
+
+AFTER_BLOCK = b"\r\n\r\n"
+"""What follows the block of every WARC record, and ends its headers."""
+
+GZIP = b"\x1f\x8b\x08"
+
+CHAIN_BYTES = 256 << 10
+"""A split starts at a gzip member only if the members from there on lead cleanly over this many stored bytes. A WARC.gz
+that was archived as a page sits in stored deflate blocks of at most 64 KiB, so it never does."""
+
+FIRST_MEMBER_BYTES = 64 << 20
+"""How far (inflated) the first member is searched for a second record."""
+
+
+class Members:
+    """A gzip object by its members; positions are stored bytes."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self.size = size
+        self._window = FileWindow(stream, size)
+
+    def inflate(self, start: int, limit: int) -> tuple[bytes | None, int]:
+        """(bytes, end) of the member at `start`; bytes are None when they are more than `limit`. Raises Damage."""
+        inflater = zlib.decompressobj(wbits=31)
+        parts: list[bytes] = []
+        total = 0
+        at, step = start, 16 << 10  # a typical page's member is 4 KiB; what is read beyond it is copied back
+        while not inflater.eof:
+            piece = inflater.unconsumed_tail
+            if not piece:
+                piece = self._window.get(at, step)
+                at += len(piece)
+                step = 128 << 10
+            try:
+                part = inflater.decompress(piece, max(CHUNK, limit + 1 - total))
+            except zlib.error as error:
+                raise Damage("gzip.damaged", str(error)[:120]) from error
+            if not piece and not part and not inflater.eof:
+                raise Damage("gzip.truncated", f"the object ends at byte {self.size}, inside a gzip member")
+            total += len(part)
+            if total <= limit:
+                parts.append(part)
+        return (b"".join(parts) if total <= limit else None), at - len(inflater.unused_data)
+
+    def next_start(self, at: int) -> int:
+        """The first member at or after `at` that holds a WARC record; the size where there is none."""
+        while (found := self._window.find(GZIP, at)) is not None:
+            if self.begins_record(found):
+                return found
+            at = found + 1
+        return self.size
+
+    def sync(self, at: int) -> int:
+        """Where reading begins for a split that starts at `at`: a function of the object's bytes alone."""
+        if at <= 0:
+            return 0
+        while at < self.size:
+            at = self.next_start(at)
+            if at == self.size or self._leads_on(at):
+                return at
+            at += 1
+        return self.size
+
+    def _leads_on(self, start: int) -> bool:
+        at = start
+        while at < self.size and at - start < CHAIN_BYTES:
+            if not self.begins_record(at):
+                return False
+            try:
+                _, at = self.inflate(at, 0)
+            except Damage:
+                return False
+        return True
+
+    def begins_record(self, at: int) -> bool:
+        """Whether the bytes at `at` inflate to the start of a WARC record."""
+        return self._prefix(at).startswith(MARK)
+
+    def _prefix(self, at: int) -> bytes:
+        try:
+            return zlib.decompressobj(wbits=31).decompress(self._window.get(at, 1024), len(MARK))
+        except zlib.error:
+            return b""
+
+    def one_per_record(self) -> bool:
+        """Whether to read by members: not when the first member holds a second record, or ends within the first."""
+        inflater = zlib.decompressobj(wbits=31)
+        at, total, tail = 0, 0, b""
+        while not inflater.eof and total < FIRST_MEMBER_BYTES:
+            piece = inflater.unconsumed_tail or self._window.get(at, 16 << 10)
+            at += 0 if inflater.unconsumed_tail else len(piece)
+            try:
+                part = inflater.decompress(piece, CHUNK)
+            except zlib.error:
+                return True
+            if not piece and not part:
+                return True
+            total += len(part)
+            tail = tail[-len(AFTER_BLOCK + MARK) :] + part
+            if AFTER_BLOCK + MARK in tail:
+                return False
+        after = at - len(inflater.unused_data)
+        prefix = self._prefix(after) if inflater.eof else b""
+        return not prefix or prefix.startswith(MARK)

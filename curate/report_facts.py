@@ -1,0 +1,309 @@
+"""What the report shows, read from the ledger: small tables, counted lazily, so that a large ledger stays on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from curate.ledger import rule_of
+from curate.lineage import uniform
+from curate.run_record import Measure
+from curate.storage import Store
+
+ROWS = 15
+"""Rows of a table by language or source; the rest is summed up in one."""
+
+SHOWN = 10
+"""Pairs of languages, clusters and quarantine entries that are listed."""
+
+SAMPLES = 4
+"""Documents shown of each status."""
+
+SAMPLE_CHARACTERS = 300
+
+BINS = 40
+
+OUTLIERS = 0.005
+"""Share of the values at each end that go into the outermost bin: one page of 10 MB would flatten a histogram."""
+
+
+class FunnelRow(NamedTuple):
+    """One step of the way from what was read to what was kept."""
+
+    step: str
+    remaining: int
+    """Documents after the step."""
+
+    removed: int
+    """Documents that left in it; negative where synthetic ones were added."""
+
+    share: float
+    """`remaining` of the documents read, 0..1; may exceed 1 by synthetic ones."""
+
+
+def scan(work: Store) -> pl.LazyFrame | None:
+    """The ledger; None where the run had no input at all."""
+    names = work.list("ledger") if work.exists("ledger") else []
+    return pl.scan_parquet([work.path(name) for name in names]) if names else None
+
+
+def measured_rules(ledger: pl.LazyFrame) -> list[str]:
+    """Measured rules in the config's order: `gopher.word_count` of column `gopher.word_count@datatrove.1`."""
+    return [column.partition("@")[0] for column in ledger.collect_schema().names() if "@" in column]
+
+
+def stage_of(rule: str) -> str:
+    """The step of the funnel in which a rule turns documents away; measures are gathered by theme."""
+    fixed = {
+        "duplicate_id": "same record twice",
+        "language": "language",
+        "dedup.exact_copy_of": "exact duplicates",
+        "dedup.similarity": "near-duplicates",
+        "dedup.keeper_rejected": "judge",
+    }
+    return fixed.get(rule) or rule.partition(".")[0]
+
+
+def funnel_rows(ledger: pl.LazyFrame) -> list[FunnelRow]:
+    """From the documents read to those kept, a row a step, and one for what was synthesised."""
+    counted = (
+        ledger.select("status", "is_synthetic", rule=rule_of("reason")).group_by("status", "is_synthetic", "rule").len()
+        .sort("rule", "status").collect()
+    )  # fmt: skip
+    real = counted.filter(~pl.col("is_synthetic"))
+    total = int(real["len"].sum())
+    removed = {"damaged": int(real.filter(pl.col("status") == "quarantined")["len"].sum())}
+    for rule, number in real.filter(pl.col("status") == "rejected").select("rule", "len").iter_rows():
+        removed[stage_of(rule)] = removed.get(stage_of(rule), 0) + number
+    themes = list(dict.fromkeys(stage_of(rule) for rule in measured_rules(ledger)))
+    order = [
+        "damaged",
+        "extract",
+        "same record twice",
+        "language",
+        *themes,
+        "exact duplicates",
+        "near-duplicates",
+        "judge",
+    ]
+    rows, remaining = [FunnelRow("read", total, 0, 1.0 if total else 0.0)], total
+    for step in sorted(removed, key=lambda s: (order.index(s) if s in order else 1, s)):
+        remaining -= removed[step]
+        if removed[step]:
+            rows.append(FunnelRow(step, remaining, removed[step], remaining / total))
+    added = int(counted.filter(pl.col("is_synthetic") & (pl.col("status") == "kept"))["len"].sum())
+    if added:
+        rows.append(FunnelRow("synthetic, added", remaining + added, -added, (remaining + added) / max(1, total)))
+    return rows
+
+
+class Reason(NamedTuple):
+    """A rule and the documents that left by it."""
+
+    rule: str
+    documents: int
+    share: float
+    example: str
+
+
+def reasons(ledger: pl.LazyFrame, records_in: int) -> list[Reason]:
+    """Every reason of a rejection or quarantine, most documents first, with the smallest one as an example."""
+    counted = (
+        ledger.filter(pl.col("reason").is_not_null()).group_by(rule=rule_of("reason"))
+        .agg(pl.len().alias("documents"), pl.col("reason").min().alias("example"))
+        .sort("documents", "rule", descending=[True, False]).collect()
+    )  # fmt: skip
+    return [Reason(rule, n, n / records_in, example) for rule, n, example in counted.iter_rows()]
+
+
+class Group(NamedTuple):
+    """Documents by language or source."""
+
+    label: str
+    kept: int
+    rejected: int
+    quarantined: int
+    tokens: int
+    """Estimate, of the kept ones."""
+
+    @property
+    def documents(self) -> int:
+        """All of them."""
+        return self.kept + self.rejected + self.quarantined
+
+
+def groups(ledger: pl.LazyFrame, column: str) -> list[Group]:
+    """Rows by the values of `column`, most kept first; all beyond ROWS as one."""
+    counted = (
+        ledger.group_by(label=pl.col(column).fill_null("none"))
+        .agg(
+            *((pl.col("status") == status).sum().cast(pl.Int64).alias(status)
+              for status in ("kept", "rejected", "quarantined")),
+            pl.col("token_estimate").filter(pl.col("status") == "kept").sum().alias("tokens"),
+        )
+        .sort("kept", "rejected", "label", descending=[True, True, False]).collect()
+    )  # fmt: skip
+    found = [Group(*row) for row in counted.head(ROWS).iter_rows()]
+    if len(counted) > ROWS:
+        rest = counted.slice(ROWS)
+        sums = [int(rest[name].sum()) for name in ("kept", "rejected", "quarantined", "tokens")]
+        found.append(Group(f"{len(rest)} others", *sums))
+    return found
+
+
+@dataclass(frozen=True)
+class CrossLanguage:
+    """Near-duplicates removed whose keeper is in another detected language."""
+
+    removed: int
+    """Near-duplicates that were removed, of any language; those whose keeper the judge rejected are among them."""
+
+    across: int
+    pairs: Sequence[dict[str, Any]]
+    """A few of them, by hash(seed, id)."""
+
+
+def cross_language(ledger: pl.LazyFrame, seed: int) -> CrossLanguage:
+    """How many near-duplicates crossed a language, and ten of them."""
+    keepers = (
+        ledger.filter((pl.col("cluster_id") == pl.col("id")) & (rule_of("reason").ne_missing("duplicate_id")))
+        .select("cluster_id", keeper_hash="text_hash", keeper_url="url", keeper_lang="lang")
+    )  # fmt: skip
+    removed = ledger.filter(rule_of("reason").is_in(["dedup.similarity", "dedup.keeper_rejected"]))
+    near = removed.join(keepers, on="cluster_id").filter(pl.col("text_hash") != pl.col("keeper_hash"))
+    columns = ["id", "url", "lang", "similarity", "cluster_id", "keeper_url", "keeper_lang"]
+    found = near.filter(pl.col("lang") != pl.col("keeper_lang")).select(columns).collect()
+    shown = sorted(found.iter_rows(named=True), key=lambda row: uniform(seed, row["id"], "report"))[:SHOWN]
+    return CrossLanguage(near.select(pl.len()).collect().item(), len(found), shown)
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """The clusters of duplicates among the documents that passed the bounds."""
+
+    clusters: int
+    """Clusters of two documents or more."""
+
+    documents: int
+    """Documents in them."""
+
+    largest: Sequence[dict[str, Any]]
+    """documents, languages, id and url of the keeper, and its status."""
+
+
+def duplicates(ledger: pl.LazyFrame) -> Duplicates:
+    """How many clusters there are, and the largest."""
+    members = ledger.filter((pl.col("dup_count") > 1) & (rule_of("reason").ne_missing("duplicate_id")))
+    keeper = pl.col("id") == pl.col("cluster_id")
+    clusters = members.group_by("cluster_id").agg(
+        documents=pl.len(),
+        languages=pl.col("lang").unique().sort(),
+        url=pl.col("url").filter(keeper).first(),
+        status=pl.col("status").filter(keeper).first(),
+    )
+    number, documents = clusters.select(pl.len().alias("clusters"), pl.col("documents").sum()).collect().row(0)
+    largest = clusters.sort("documents", "cluster_id", descending=[True, False]).head(SHOWN).collect()
+    return Duplicates(number, documents, list(largest.iter_rows(named=True)))
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A column's values in bins of equal width; the outermost bins also hold what lies beyond them."""
+
+    title: str
+    unit: str
+    low: float
+    high: float
+    counts: Sequence[int]
+    bounds: Sequence[tuple[str, float]]
+    """(min | max, value) as applied."""
+
+    documents: int
+    mean: float
+    rejected: int
+    """Documents that left by this rule."""
+
+
+def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
+    """Distribution of one measure over all documents that have a value; None without any."""
+    value = pl.col(measure.column)
+    stats = ledger.select(
+        value.count().alias("n"), value.mean().alias("mean"), value.min().alias("min"), value.max().alias("max"),
+        value.quantile(OUTLIERS, "lower").alias("low"), value.quantile(1 - OUTLIERS, "higher").alias("high"),
+    ).collect().row(0, named=True)  # fmt: skip
+    if not stats["n"]:
+        return None
+    bounds = _applied_bounds(ledger, measure)
+    drawn = [bound for _, bound in bounds if stats["min"] <= bound <= stats["max"]]
+    low, high = min([stats["low"], *drawn]), max([stats["high"], *drawn])
+    width = (high - low) / BINS or 1.0
+    bin_of = ((value - low) / width).floor().clip(0, BINS - 1).cast(pl.Int64)
+    counted = dict(ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).len().collect().iter_rows())
+    rejected = ledger.filter(rule_of("reason") == measure.name).select(pl.len()).collect().item()
+    counts = [counted.get(i, 0) for i in range(BINS)]
+    high = low + width * BINS
+    return Histogram(measure.name, measure.unit, low, high, counts, bounds, stats["n"], stats["mean"], rejected)
+
+
+def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
+    """Bounds of the config; that of a keep_fraction from the reason of a document that it turned away."""
+    fixed = [("min", measure.min), ("max", measure.max)]
+    if measure.keep_fraction is not None:
+        by_minimum = (rule_of("reason") == measure.name) & pl.col("reason").str.contains(" < ", literal=True)
+        turned_away = ledger.filter(by_minimum).select("reason").head(1).collect()["reason"]
+        fixed = [("min", float(reason.rpartition(" < ")[2])) for reason in turned_away]
+    return [(side, bound) for side, bound in fixed if bound is not None]
+
+
+def statuses(ledger: pl.LazyFrame) -> list[tuple[str, int]]:
+    """How the judge's questions went: status and documents, most first."""
+    asked = ledger.filter(pl.col("quality_status").is_not_null())
+    counted = asked.group_by("quality_status").len().sort("len", "quality_status", descending=[True, False])
+    return [(status, number) for status, number in counted.collect().iter_rows()]
+
+
+def models(ledger: pl.LazyFrame) -> list[str]:
+    """Names of what gave the scores."""
+    names: list[str] = (
+        ledger.select(pl.col("quality_model").drop_nulls().unique().sort()).collect().to_series().to_list()
+    )
+    return names
+
+
+def quarantine(ledger: pl.LazyFrame) -> list[dict[str, Any]]:
+    """The first damaged records by object and offset."""
+    damaged = ledger.filter(pl.col("status") == "quarantined").select("object", "offset", "end", "reason", "source")
+    return list(damaged.sort("object", "offset").head(SHOWN * 5).collect().iter_rows(named=True))
+
+
+def synthetic_reasons(ledger: pl.LazyFrame) -> list[tuple[str, int]]:
+    """Synthetic documents by what became of them: `kept`, or the rule that turned them away; most first."""
+    fate = rule_of("reason").fill_null(pl.col("status"))
+    counted = ledger.filter("is_synthetic").group_by(fate.alias("fate")).len()
+    return [(name, n) for name, n in counted.sort("len", "fate", descending=[True, False]).collect().iter_rows()]
+
+
+def samples(work: Store, ledger: pl.LazyFrame, seed: int, *, status: str, synthetic: bool) -> list[dict[str, Any]]:
+    """A few documents with the head of their text, chosen by hash(seed, id)."""
+    columns = ["id", "url", "lang", "reason", "quality", "shard", "row"]
+    wanted = (pl.col("status") == status) & (pl.col("is_synthetic") == synthetic) & pl.col("shard").is_not_null()
+    distinct = pl.col("reason").is_null() | (rule_of("reason") != "duplicate_id")
+    ids = ledger.filter(wanted & distinct).select("id").collect()["id"].to_list()
+    chosen = sorted(ids, key=lambda identity: uniform(seed, identity, "report"))[:SAMPLES]
+    rows = ledger.filter(wanted & distinct & pl.col("id").is_in(chosen)).select(columns).collect()
+    by_id = {row["id"]: row for row in rows.iter_rows(named=True)}
+    return [by_id[i] | {"text": _head(work, by_id[i]["shard"], by_id[i]["row"])} for i in chosen]
+
+
+def _head(work: Store, shard: str, row: int) -> str:
+    """The first characters of one stored text; only its row group is read."""
+    with pq.ParquetFile(work.path(shard), page_checksum_verification=True) as file:
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if row < size:
+                text = str(file.read_row_group(group, columns=["text"]).column("text")[row].as_py())
+                return text[:SAMPLE_CHARACTERS] + ("…" if len(text) > SAMPLE_CHARACTERS else "")
+            row -= size
+    raise IndexError(f"{shard}: the ledger names row {row} beyond its end; delete the work folder and run again")

@@ -1,0 +1,139 @@
+"""run.json in the work folder: what the last run decided by, and which commits hold what it decided.
+
+The ledger has the values and the decisions; this has the bounds, the keys and the names that belong to them. It is
+rewritten by every run, is read by `explain` and by the report, and never enters a published version.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import filters
+from curate.config import Bounds, RunConfig
+from curate.corpus import Part
+from curate.errors import CurateError
+from curate.lineage import key
+from curate.schema import SCHEMA_VERSION
+from curate.step import Commit
+from curate.storage import Store
+
+NAME = "run.json"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measured column and the bounds that were applied to it; all None where it was only recorded."""
+
+    name: str
+    """The filter, as reasons name it."""
+
+    column: str
+    """`rule@semantics.version`, as the ledger names it."""
+
+    unit: str
+    min: float | None = None
+    max: float | None = None
+    keep_fraction: float | None = None
+
+
+@dataclass(frozen=True)
+class PublishedPart:
+    """One file of the published version, and the committed shard that it is a link to."""
+
+    name: str
+    shard: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a reader of the work folder needs beside the ledger."""
+
+    schema_version: int
+    name: str
+    config: Mapping[str, Any]
+    """RunConfig.identity(): what of the config can change the output."""
+
+    config_key: str
+    """Hash of `config`."""
+
+    measures: tuple[Measure, ...]
+    parts: tuple[Mapping[str, str | None], ...]
+    """object, and the keys of its `extract` (or `synthesize`) and `measure` commits."""
+
+    commits: Mapping[str, tuple[str, ...]]
+    """Stage -> keys of its commits, for the stages that see all documents."""
+
+    output: str
+    version: str | None
+    published: tuple[PublishedPart, ...]
+
+
+def measures_of(config: RunConfig) -> tuple[Measure, ...]:
+    """The measures of a config with their bounds, in its order."""
+    found = []
+    for entry in config.measure:
+        chosen, keep = filters.get(entry.filter), entry.keep
+        bounds = (keep.min, keep.max, keep.keep_fraction) if keep else (None, None, None)
+        found.append(Measure(entry.filter, chosen.column, chosen.unit, *bounds))
+    return tuple(found)
+
+
+def describe(bounds: Bounds | Measure | None) -> str:
+    """The bounds as people write them: `0.8 <= value`, `value <= 10`, `top 20 %`; `recorded only` without any."""
+    if bounds is None or (bounds.min is None and bounds.max is None and bounds.keep_fraction is None):
+        return "recorded only"
+    if bounds.keep_fraction is not None:
+        return f"top {bounds.keep_fraction * 100:g} %"
+    low = "" if bounds.min is None else f"{bounds.min:g} <= "
+    high = "" if bounds.max is None else f" <= {bounds.max:g}"
+    return f"{low}value{high}"
+
+
+def write(
+    work: Store,
+    config: RunConfig,
+    parts: Sequence[Part],
+    commits: Mapping[str, Iterable[Commit]],
+    version: str | None,
+) -> None:
+    """Replace run.json. `commits`: of the stages that see all documents; `publish` in the order of its parts."""
+    listed = {stage: tuple(commits[stage]) for stage in commits}
+    published = [shard for commit in listed.get("publish", ()) for shard in commit.of("data")]
+    identity = config.identity()
+    record = RunRecord(
+        schema_version=SCHEMA_VERSION,
+        name=config.name,
+        config=identity,
+        config_key=key("config", identity),
+        measures=measures_of(config),
+        parts=tuple(_part(p) for p in sorted(parts, key=lambda p: (p.object, p.key))),
+        commits={stage: tuple(commit.key for commit in found) for stage, found in listed.items()},
+        output=str(config.output),
+        version=version,
+        published=tuple(
+            PublishedPart(f"data/part-00000-{number:05d}.parquet", shard.name, shard.rows)
+            for number, shard in enumerate(published)
+        ),
+    )
+    work.put(NAME, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode())
+
+
+def _part(part: Part) -> Mapping[str, str | None]:
+    measured = part.measures.key if part.measures else None
+    return {"object": part.object, "stage": part.documents.stage, "documents": part.documents.key, "measures": measured}
+
+
+def read(work: Path) -> RunRecord:
+    """The record of the last run. Raises CurateError where there is none."""
+    path = work / NAME
+    if not path.exists():
+        raise CurateError(f"{path}: not there; expected the work folder of a finished run (`work:` in its config)")
+    values = json.loads(path.read_bytes())
+    values["measures"] = tuple(Measure(**m) for m in values["measures"])
+    values["parts"] = tuple(values["parts"])
+    values["commits"] = {stage: tuple(keys) for stage, keys in values["commits"].items()}
+    values["published"] = tuple(PublishedPart(**p) for p in values["published"])
+    return RunRecord(**values)

@@ -1,0 +1,264 @@
+"""run_step(): the one owner of "already done". Same key -> skip; else run, write shards, commit last.
+
+A step leaves `stages/<stage>/<key>/<kind>-00000.parquet ...` and then `commit.json`. Without the commit nothing counts:
+a step that was killed starts again and replaces what it left, with the same bytes.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curate.errors import ConservationError
+from curate.schema import SCHEMA_VERSION
+from curate.storage import Store
+
+SHARD_BYTES = 128_000_000
+"""Arrow bytes, nearly all of them text, at which a shard is closed and the next one begun."""
+
+ROW_GROUP_BYTES = 16_000_000
+"""Arrow bytes that are gathered before a row group is written: what a writer holds in memory, per kind."""
+
+CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scores"})
+"""Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One committed file; `name` is relative to the work store."""
+
+    name: str
+    kind: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a finished step left behind."""
+
+    stage: str
+    key: str
+    counts: Mapping[str, int]
+    shards: tuple[Shard, ...]
+    notes: Mapping[str, str]
+    """What a step found out and later ones need, such as the sha256 of a published part."""
+
+    def of(self, kind: str) -> list[Shard]:
+        """The shards of one kind, in order."""
+        return [shard for shard in self.shards if shard.kind == kind]
+
+    def rows(self, kind: str) -> int:
+        """Rows of one kind, over all its shards."""
+        return sum(shard.rows for shard in self.of(kind))
+
+
+@dataclass(frozen=True)
+class Task:
+    """One step: `run(writer, store, *args)` in a worker. `run` is a module-level function, `args` are small."""
+
+    stage: str
+    key: str
+    name: str
+    """For people: the object and range, or the partition."""
+
+    run: Callable[..., None]
+    args: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one task ended: a commit, or the error that failed it."""
+
+    task: Task
+    commit: Commit | None
+    error: str | None = None
+    executed: bool = False
+
+
+def find(store: Store, stage: str, key: str) -> Commit | None:
+    """The commit of a step, or None where it is not done. A shard that is gone or cut undoes its step."""
+    try:
+        record = json.loads(store.read(f"stages/{stage}/{key}/commit.json"))
+    except FileNotFoundError:
+        return None
+    shards = tuple(Shard(**shard) for shard in record["shards"])
+    if any(store.size(shard.name) != shard.bytes for shard in shards):
+        return None
+    return Commit(record["stage"], record["key"], record["counts"], shards, record["notes"])
+
+
+def run_step(store: Store, stage: str, key: str, work: Callable[["ShardWriter"], None]) -> Commit:
+    """Run `work` with a writer and commit what it wrote. Raises ConservationError when the counts do not add up."""
+    writer = ShardWriter(store, f"stages/{stage}/{key}")
+    try:
+        work(writer)
+        shards = writer.close()
+    except BaseException:
+        writer.abandon()
+        raise
+    commit = Commit(stage, key, dict(sorted(writer.counts.items())), tuple(shards), dict(writer.notes))
+    _check_conservation(commit)
+    record = {"schema_version": SCHEMA_VERSION, **asdict(commit)}
+    store.put(f"stages/{stage}/{key}/commit.json", json.dumps(record, indent=1).encode())
+    return commit
+
+
+def _check_conservation(commit: Commit) -> None:
+    """Compare the reader's count with the rows that the files' own footers report."""
+    if "in" not in commit.counts:
+        return
+    rows = {kind: commit.rows(kind) for kind in sorted(CONSERVED)}
+    if commit.counts["in"] != sum(rows.values()):
+        raise ConservationError(
+            f"{commit.stage}/{commit.key}: read {commit.counts['in']} documents, committed {rows}; "
+            "expected equal sums. This is a defect of Curate: please report it with the config"
+        )
+
+
+class ShardWriter:
+    """Takes tables of several kinds and turns them into numbered shards; counts what it is told to count."""
+
+    def __init__(self, store: Store, folder: str) -> None:
+        self.counts: Counter[str] = Counter()
+        self.notes: dict[str, str] = {}
+        self._store = store
+        self._folder = folder
+        self._open: dict[str, _ShardFile] = {}
+        self._shards: list[Shard] = []
+
+    def write(self, kind: str, table: pa.Table) -> None:
+        """Append rows to the shards of `kind`."""
+        if kind not in self._open:
+            self._open[kind] = self._next(kind)
+        shard = self._open[kind]
+        shard.add(table)
+        if shard.bytes >= SHARD_BYTES:
+            self._finish(self._open.pop(kind))
+
+    def write_whole(self, kind: str, table: pa.Table, *, row_group_rows: int) -> Path:
+        """Make `table` one shard of its own, in one write with row groups of `row_group_rows`; return its path."""
+        shard = self._next(kind)
+        shard.add_whole(table, row_group_rows)
+        return self._finish(shard)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add `n` to a counter of the commit."""
+        self.counts[name] += n
+
+    def note(self, name: str, value: str) -> None:
+        """Put a short finding into the commit."""
+        self.notes[name] = value
+
+    def close(self) -> list[Shard]:
+        """Close every shard; each one's rows are read back from its footer."""
+        for kind in sorted(self._open):
+            self._finish(self._open.pop(kind))
+        return sorted(self._shards, key=lambda shard: shard.name)
+
+    def abandon(self) -> None:
+        """Remove what is half written."""
+        for shard in self._open.values():
+            shard.abandon()
+
+    def _next(self, kind: str) -> "_ShardFile":
+        number = sum(shard.kind == kind for shard in self._shards)
+        return _ShardFile(self._store, f"{self._folder}/{kind}-{number:05d}.parquet", kind)
+
+    def _finish(self, shard: "_ShardFile") -> Path:
+        path = shard.close()
+        self._shards.append(Shard(shard.name, shard.kind, pq.read_metadata(path).num_rows, path.stat().st_size))
+        return path
+
+
+class _ShardFile:
+    """The shard of one kind that is being written; holds at most ROW_GROUP_BYTES of rows."""
+
+    def __init__(self, store: Store, name: str, kind: str) -> None:
+        self.name = name
+        self.kind = kind
+        self.bytes = 0
+        self._store = store
+        self._temporary = store.begin(name)
+        self._writer: pq.ParquetWriter | None = None
+        self._tables: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        self._tables.append(table)
+        self.bytes += table.nbytes
+        if sum(t.nbytes for t in self._tables) >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def add_whole(self, table: pa.Table, row_group_rows: int) -> None:
+        self._open(table.schema).write_table(table.combine_chunks(), row_group_size=row_group_rows)
+
+    def close(self) -> Path:
+        if self._tables:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+        self._store.finish(self._temporary, self.name)
+        return self._store.path(self.name)
+
+    def abandon(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._temporary.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        table = pa.concat_tables(self._tables).combine_chunks()
+        self._open(table.schema).write_table(table, row_group_size=max(1, table.num_rows))
+        self._tables = []
+
+    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+        if self._writer is None:
+            self._writer = parquet_writer(self._temporary, schema)
+        return self._writer
+
+
+def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer with the settings of every file of ours: zstd, page checksums, the schema version in the metadata."""
+    metadata = {"curate.schema_version": str(SCHEMA_VERSION)}
+    return pq.ParquetWriter(
+        path,
+        schema.with_metadata(metadata),
+        compression="zstd",
+        compression_level=3,
+        write_page_checksum=True,
+        write_page_index=False,
+        store_schema=True,
+    )
+
+
+def read_shard(store: Store, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+    """A committed shard, checksums verified."""
+    path = store.path(shard.name)
+    return pq.read_table(path, columns=columns, page_checksum_verification=True, use_threads=False)
+
+
+def iterate_shards(store: Store, shards: Sequence[Shard], columns: list[str], rows: int) -> Iterator[pa.Table]:
+    """Tables of at most `rows` rows, in order; a row group at a time is in memory."""
+    for shard in shards:
+        with pq.ParquetFile(store.path(shard.name), page_checksum_verification=True) as file:
+            for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+                yield pa.Table.from_batches([batch])
+
+
+def take_rows(store: Store, name: str, rows: npt.NDArray[np.int64], columns: list[str] | None = None) -> pa.Table:
+    """Rows of one shard by number, in the given order; only the row groups that hold some of them are read."""
+    with pq.ParquetFile(store.path(name), page_checksum_verification=True) as file:
+        sizes = np.array([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+        first = np.concatenate([[0], np.cumsum(sizes)])
+        group = np.searchsorted(first, rows, side="right") - 1
+        needed = np.unique(group)
+        table = file.read_row_groups(needed.tolist(), columns=columns, use_threads=False)
+    base = np.zeros(len(sizes), np.int64)
+    base[needed] = np.concatenate([[0], np.cumsum(sizes[needed])])[:-1]
+    return table.take(base[group] + rows - first[group])

@@ -1,0 +1,21 @@
+"""Arrow's text column as what the compiled kernels take: one UTF-8 buffer and offsets."""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def text_buffers(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Bytes and offsets, uint8[bytes] and int64[n + 1], of a `large_string` column without nulls.
+
+    Nothing is copied where the column is one chunk; the offsets of a sliced column do not start at 0.
+    """
+    if texts.null_count:
+        raise ValueError(f"text: {texts.null_count} of {len(texts)} are null; expected a text for each document")
+    chunks = texts.chunks or [pa.array([], texts.type)]
+    chunk = chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+    _, offsets, data = chunk.buffers()
+    if not len(chunk):
+        return np.zeros(0, np.uint8), np.zeros(1, np.int64)
+    first = np.frombuffer(offsets, np.int64, len(chunk) + 1, chunk.offset * 8)
+    return np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(0, np.uint8), first

@@ -1,0 +1,151 @@
+"""YAML text -> plain values plus the line of every key; and pydantic's findings as sentences that name those lines."""
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from curate.errors import ConfigError
+
+MAX_BYTES = 200_000
+"""A config is a page or two; a larger file is some other file."""
+
+SHOWN_CHARS = 80
+"""How much of a wrong value a message quotes."""
+
+PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
+
+KeyPath = tuple[str | int, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain values: `no` is a string (Norwegian), 1e-3 a number, 010 and 2024-01-01 are strings."""
+
+
+_Loader.yaml_implicit_resolvers = {}
+for _kind, _pattern, _first in (
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false|True|False", [*"tfTF"]),
+    ("int", r"[-+]?(0|[1-9][0-9_]*)", [*"-+0123456789"]),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_pattern})$"), _first)
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """The values of `path` and the line of each key path. Raises ConfigError with file, line and what was expected."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+        raise ConfigError(f"{path}: {reason}; expected a YAML file, such as configs/quickstart.yaml") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path}: {len(data):,} bytes; a config has at most {MAX_BYTES:,}. Is this the right file?")
+    try:
+        values, lines = _parse(data.decode("utf-8-sig"), path)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
+    except (RecursionError, ValueError) as error:
+        raise ConfigError(f"{path}: not a config: {error}") from None
+    if not isinstance(values, dict):
+        got = "nothing" if values is None else f"a {type(values).__name__}"
+        raise ConfigError(f"{path}: got {got}, expected a mapping with name, inputs, output, work ...")
+    return values, lines
+
+
+def _parse(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+        raise ConfigError(f"{path}: YAML aliases (*name) are not allowed; write the value out")
+    lines: dict[KeyPath, int] = {}
+    _note_lines(yaml.compose(text, Loader=_Loader), (), lines, path)
+    return yaml.load(text, Loader=_Loader), lines
+
+
+def _note_lines(node: yaml.Node | None, at: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:
+    if node is not None and node.tag not in PLAIN_TAGS:
+        where = f"{path}:{node.start_mark.line + 1}"
+        raise ConfigError(
+            f"{where}: not a plain value: the tag {node.tag}; expected text, a number, a list or a mapping"
+        )
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            where = f"{path}:{key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise ConfigError(f"{where}: a list or mapping as a key; expected a word")
+            here = (*at, key.value)
+            if here in lines:
+                raise ConfigError(f"{where}: {key.value!r} stands twice, first in line {lines[here]}")
+            lines[here] = key.start_mark.line + 1
+            _note_lines(key, here, lines, path)
+            _note_lines(value, here, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            lines[(*at, i)] = value.start_mark.line + 1
+            _note_lines(value, (*at, i), lines, path)
+
+
+def explain(error: ValidationError, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
+    """One line a finding: file, line, key path, what was got, what is allowed, the near miss."""
+    details = error.errors(include_url=False)
+    # A list whose items are wrong is also said to be too short: that is no news.
+    wrong = {tuple(d["loc"][:n]) for d in details for n in range(len(d["loc"]))}
+    told = [d for d in details if d["type"] != "too_short" or tuple(d["loc"]) not in wrong]
+    findings = [_finding(detail, path, lines, model) for detail in told]
+    return "\n".join(dict.fromkeys(findings))
+
+
+def _finding(detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
+    at: KeyPath = tuple(detail["loc"])
+    known = at
+    while known and known not in lines:
+        known = known[:-1]
+    where = f"{path}:{lines[known]}" if known else str(path)
+    dotted = ".".join(str(part) for part in at) or "the whole file"
+    return f"{where}: {dotted}: {_sentence(detail, _fields(model, at[:-1]))}"
+
+
+def _sentence(detail: Any, allowed: list[str]) -> str:
+    """What was got, what is allowed, and the near miss."""
+    if detail["type"] == "extra_forbidden":
+        near = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"unknown key; {hint}allowed: {', '.join(allowed)}"
+    if detail["type"] == "missing":
+        return "required, but not there"
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    got = detail.get("input")
+    if detail["type"] == "value_error" or not isinstance(got, str | int | float | bool):
+        return message
+    shown = repr(got)
+    return f"{message}, got {shown if len(shown) <= SHOWN_CHARS else shown[:SHOWN_CHARS] + '...'}"
+
+
+def explain_parameters(error: ValidationError, allowed: list[str]) -> str:
+    """The findings about a filter's parameters, in one line."""
+    details = error.errors(include_url=False)
+    return "; ".join(f"params.{'.'.join(map(str, d['loc']))}: {_sentence(d, allowed)}" for d in details)
+
+
+def _fields(model: type[BaseModel], at: KeyPath) -> list[str]:
+    """Keys that are allowed at a key path of `model`."""
+    for part in at:
+        if isinstance(part, int) or part not in model.model_fields:
+            continue
+        model = _model_in(model.model_fields[part].annotation) or model
+    return sorted(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The pydantic model inside an annotation such as tuple[FilterConfig, ...] or JudgeConfig | None."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)

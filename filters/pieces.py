@@ -1,0 +1,209 @@
+"""Kernels that cut documents into lines and paragraphs, and find the repeated ones.
+
+All take (data: uint8[bytes], offsets: int64[documents + 1]) and return (start, end, first) as `Spans` has them.
+"""
+# mypy: disable-error-code="no-untyped-def"
+# (numba infers the types of the compiled functions)
+
+import numpy as np
+from numba import njit
+
+from filters.unicode import SPACE, decode, decode_before
+
+_LF = 10
+_FNV_PRIME = 1099511628211
+_FNV_BASIS = 14695981039346656037
+
+
+@njit(cache=True, nogil=True)
+def characters(data, start, end):
+    """Code points of every piece: int64[pieces]. Bytes that continue a character (10xxxxxx) are not counted."""
+    counts = np.zeros(len(start), np.int64)
+    for j in range(len(start)):
+        n = 0
+        for p in range(start[j], end[j]):
+            n += (data[p] & 0xC0) != 0x80
+        counts[j] = n
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _line_break(data, p, end):
+    """Bytes of the line break of `str.splitlines()` at p, 0 if there is none."""
+    c = data[p]
+    if c == 13:
+        return 2 if p + 1 < end and data[p + 1] == _LF else 1
+    if 10 <= c <= 12 or 0x1C <= c <= 0x1E:
+        return 1
+    if c == 0xC2 and p + 1 < end and data[p + 1] == 0x85:
+        return 2
+    if c == 0xE2 and p + 2 < end and data[p + 1] == 0x80 and 0xA8 <= data[p + 2] <= 0xA9:
+        return 3
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _may_break(c):
+    return 10 <= c <= 13 or 0x1C <= c <= 0x1E or c == 0xC2 or c == 0xE2
+
+
+@njit(cache=True, nogil=True)
+def lines(data, offsets):
+    """Lines of `str.splitlines()`, without their breaks."""
+    most = len(offsets)
+    for p in range(offsets[0], offsets[-1]):
+        most += _may_break(data[p])
+    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
+    first = np.zeros(len(offsets), np.int64)
+    n = 0
+    for i in range(len(offsets) - 1):
+        p, stop = offsets[i], offsets[i + 1]
+        line = p
+        while p < stop:
+            length = _line_break(data, p, stop) if _may_break(data[p]) else 0
+            if length:
+                start[n], end[n] = line, p
+                n += 1
+                p += length
+                line = p
+            else:
+                p += 1
+        if line < stop:
+            start[n], end[n] = line, stop
+            n += 1
+        first[i + 1] = n
+    return start[:n].copy(), end[:n].copy(), first
+
+
+@njit(cache=True, nogil=True)
+def skip_space(data, p, end, classes):
+    """First byte from p that does not begin a space, or `end`."""
+    while p < end:
+        c, length = decode(data, p, end)
+        if not classes[c] & SPACE:
+            break
+        p += length
+    return p
+
+
+@njit(cache=True, nogil=True)
+def strip_end(data, start, end, classes):
+    """`end` moved left over spaces, to `start` at most."""
+    while end > start:
+        c, p = decode_before(data, start, end)
+        if not classes[c] & SPACE:
+            break
+        end = p
+    return end
+
+
+@njit(cache=True, nogil=True)
+def newline_lines(data, offsets, classes):
+    """Lines between LF that hold something other than spaces."""
+    most = len(offsets)
+    for p in range(offsets[0], offsets[-1]):
+        most += data[p] == _LF
+    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
+    first = np.zeros(len(offsets), np.int64)
+    n = 0
+    for i in range(len(offsets) - 1):
+        line, stop = offsets[i], offsets[i + 1]
+        while line < stop:
+            p = line
+            while p < stop and data[p] != _LF:
+                p += 1
+            if skip_space(data, line, p, classes) < p:
+                start[n], end[n] = line, p
+                n += 1
+            line = p + 1
+        first[i + 1] = n
+    return start[:n].copy(), end[:n].copy(), first
+
+
+@njit(cache=True, nogil=True)
+def split_at_newlines(data, begins, ends, shortest):
+    """Pieces between runs of at least `shortest` LF, of one stretch a document, as `re.split` gives them."""
+    most = len(begins)
+    for i in range(len(begins)):
+        for p in range(begins[i], ends[i]):
+            most += data[p] == _LF
+    start, end = np.empty(most, np.int64), np.empty(most, np.int64)
+    first = np.zeros(len(begins) + 1, np.int64)
+    n = 0
+    for i in range(len(begins)):
+        p, piece = begins[i], begins[i]
+        while p < ends[i]:
+            run = p
+            while p < ends[i] and data[p] == _LF:
+                p += 1
+            if p - run >= shortest:
+                start[n], end[n] = piece, run
+                n += 1
+                piece = p
+            elif p == run:
+                p += 1
+        start[n], end[n] = piece, ends[i]
+        n += 1
+        first[i + 1] = n
+    return start[:n].copy(), end[:n].copy(), first
+
+
+@njit(cache=True, nogil=True)
+def paragraphs(data, offsets, classes):
+    """Pieces of the stripped text between runs of two or more LF."""
+    begins, ends = offsets[:-1].copy(), offsets[1:].copy()
+    for i in range(len(begins)):
+        begins[i] = skip_space(data, begins[i], ends[i], classes)
+        ends[i] = strip_end(data, begins[i], ends[i], classes)
+    return split_at_newlines(data, begins, ends, 2)
+
+
+@njit(cache=True, nogil=True)
+def hashes(data, start, end):
+    """64-bit FNV-1a of every piece, high bits mixed down: uint64[pieces]. Equal pieces have equal hashes."""
+    out = np.empty(len(start), np.uint64)
+    for j in range(len(start)):
+        h = np.uint64(_FNV_BASIS)
+        for p in range(start[j], end[j]):
+            h = (h ^ np.uint64(data[p])) * np.uint64(_FNV_PRIME)
+        out[j] = h ^ (h >> np.uint64(32))
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _same(data, start, end, j, k):
+    if end[j] - start[j] != end[k] - start[k]:
+        return False
+    for d in range(end[j] - start[j]):  # noqa: SIM110  (numba compiles no generator)
+        if data[start[j] + d] != data[start[k] + d]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def repeats(data, start, end, first, piece_hashes):
+    """1 for every piece that an earlier piece of its document equals byte for byte, else 0: uint8[pieces]."""
+    out = np.zeros(len(start), np.uint8)
+    most = 0
+    for i in range(len(first) - 1):
+        most = max(most, first[i + 1] - first[i])
+    size = 16
+    while size < 2 * most:
+        size *= 2
+    table = np.zeros(size, np.int64)
+    for i in range(len(first) - 1):
+        size = 16
+        while size < 2 * (first[i + 1] - first[i]):
+            size *= 2
+        table[:size] = 0
+        for j in range(first[i], first[i + 1]):
+            slot = np.int64(piece_hashes[j] & np.uint64(size - 1))
+            while table[slot] > 0:
+                k = table[slot] - 1
+                if piece_hashes[k] == piece_hashes[j] and _same(data, start, end, j, k):
+                    out[j] = 1
+                    break
+                slot = (slot + 1) & (size - 1)
+            if not out[j]:
+                table[slot] = j + 1
+    return out

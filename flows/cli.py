@@ -1,0 +1,157 @@
+"""The `curate` command. Each command imports what it needs when it runs: `curate --help` loads no Ray, Polars or Prefect.
+
+Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial (some splits failed).
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from flows.failures import describe, exit_code, is_expected, printable
+
+DEBUG = "CURATE_DEBUG"
+"""Set to 1: an error shows its traceback, which may quote documents."""
+
+
+class Commands(TyperGroup):
+    """Turns an exception of any command into a line on stderr and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _fail("stopped; run the same command again to go on: what is finished is kept", 1)
+        except (typer.Exit, typer.Abort, BrokenPipeError):
+            raise
+        except Exception as error:
+            if type(error).__module__.startswith("typer."):
+                raise  # Wrong usage: Typer says what.
+            if os.environ.get(DEBUG) == "1":
+                traceback.print_exc()
+            hint = "" if is_expected(error) else f"; a defect of Curate: {DEBUG}=1 shows the traceback"
+            _fail(describe(error) + hint, exit_code(error))
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    typer.echo(printable(f"curate: error: {message}"), err=True)
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Raw web pages in; judged, deduplicated, versioned Parquet out. "
+    "Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial.",
+)  # fmt: skip
+
+Config = Annotated[Path, typer.Argument(help="YAML file of the run, such as configs/quickstart.yaml.")]
+Work = Annotated[Path, typer.Argument(help="Work folder of a finished run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
+
+
+@app.command()
+def run(
+    config: Config,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input", metavar="[NAME=]URI", help="Read this instead of the config's inputs; may be repeated."
+        ),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the published versions.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder of intermediate shards, ledger and report.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Ray tasks at a time.")] = None,
+    no_llm: Annotated[bool, typer.Option("--no-llm", help="No judge, no synthesis, no bound on a score.")] = False,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Publish without the splits that failed; still exits 3.")
+    ] = False,
+    rehash: Annotated[bool, typer.Option("--rehash", help="Read every input object to hash it anew.")] = False,
+    prefect: Annotated[
+        bool, typer.Option("--prefect", help="As a Prefect flow, on the server of PREFECT_API_URL or a temporary one.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Run the pipeline: only what is not done yet is computed."""
+    import curate
+    from curate.config import with_overrides
+    from flows.progress import shown
+    from flows.summary import summary
+
+    signal.signal(signal.SIGTERM, _stop)
+    what = {"inputs": inputs or [], "output": output, "work": work, "workers": workers, "no_llm": no_llm}
+    # Also for Prefect: a wrong config must not start a server.
+    changed = with_overrides(curate.load_config(config), **what)
+    options = {"allow_partial": allow_partial, "rehash": rehash}
+    if prefect:
+        from flows.curation import run_flow
+
+        result = run_flow(config, what, options)
+    else:
+        with shown() as progress:
+            result = curate.run(changed, progress=progress, **options)
+    typer.echo(json.dumps(result.to_json()) if as_json else printable(summary(result)))
+    raise typer.Exit(result.exit_code)
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    """End as Ctrl-C does: Ray and the model server are shut down on the way out."""
+    del number, frame
+    raise KeyboardInterrupt
+
+
+@app.command()
+def check(config: Config) -> None:
+    """Say whether a config can run: its inputs, models and prompts are looked up, nothing is started."""
+    from curate.check import check as checked
+    from curate.config import load
+
+    found = checked(load(config))
+    for name, (objects, size) in found.items():
+        typer.echo(printable(f"{name}: {objects:,} objects, {size:,} bytes"))
+    typer.echo("ok")
+
+
+@app.command("filters")
+def list_filters(name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None) -> None:
+    """List what documents can be measured by."""
+    from flows import filter_list
+
+    typer.echo(filter_list.one(name) if name else filter_list.table())
+
+
+@app.command()
+def explain(
+    work: Work,
+    document: Annotated[str, typer.Argument(metavar="ID|URL", help="32 hex digits, or a URL exactly as stored.")],
+    as_json: Json = False,
+) -> None:
+    """Show everything that was decided about a document, and why."""
+    import curate
+    from curate.explanation import format_explanation
+
+    rows = curate.explain(work, document)
+    typer.echo(json.dumps(rows) if as_json else printable(format_explanation(rows)))
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 4200) -> None:
+    """Start a Prefect server on this machine, to watch runs in a browser. Ctrl-C ends it."""
+    from flows.server import serve
+
+    serve(port)
+
+
+def main() -> None:
+    """Entry point of the `curate` command."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+import random
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from curate import minhash
+from curate.config import ExecutionConfig, MinhashConfig
+from curate.lineage import text_hash
+from curate.stages import dedup
+from curate.step import Task
+from curate.storage import Store
+from tests.curate.stages_harness import document, part, rows_of, run_inline
+
+WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "e", "i", "o", "u", "ar", "el", "in")]
+
+
+def edited(text: str, share: float, rng: random.Random) -> str:
+    return " ".join(rng.choice(WORDS) if rng.random() < share else word for word in text.split())
+
+
+def families(seed: int, originals: int = 25) -> list[str]:
+    """Originals, each with copies that have 1, 3 and 30 % of their words replaced."""
+    rng = random.Random(seed)
+    texts = [" ".join(rng.choices(WORDS, k=rng.randint(40, 200))) for _ in range(originals)]
+    return [t for text in texts for t in (text, *(edited(text, share, rng) for share in (0.01, 0.03, 0.3)))]
+
+
+def similarity(a: str, b: str) -> float:
+    """Jaccard of 5-word shingles, written without the code under test; right for words of plain letters."""
+    sets = [{tuple(t.split()[i : i + 5]) for i in range(max(1, len(t.split()) - 4))} for t in (a, b)]
+    return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
+
+
+def edges(store: Store, splits: Sequence[Sequence[str]], config: MinhashConfig, partitions: int = 1) -> pl.DataFrame:
+    parts = [part(store, f"object {i}", [document(text) for text in texts]) for i, texts in enumerate(splits)]
+
+    def run_all(stage: str, tasks: Sequence[Task]) -> list[dedup.Commit]:
+        del stage
+        return run_inline(store, tasks)
+
+    found = dedup.find_edges(parts, config, ExecutionConfig(partitions=partitions, batch_documents=7), run_all)
+    rows = rows_of(store, found, "edges")
+    return rows.sort("a", "b") if len(rows) else rows
+
+
+def test_an_edge_is_a_pair_at_or_above_the_bound_with_its_exact_similarity(tmp_path: Path) -> None:
+    texts = families(1)
+    found = edges(Store(tmp_path), [texts[::2], texts[1::2]], MinhashConfig())
+    truth = {
+        tuple(sorted((text_hash(a), text_hash(b)))): s for a, b in combinations(texts, 2) if (s := similarity(a, b)) >= 0.75
+    }
+    got = {(a, b): s for a, b, s in found.iter_rows()}
+    assert got.items() <= truth.items()
+    expected = sum(minhash.probability(s, 14, 8) for s in truth.values())
+    spread = 5 * np.sqrt(len(truth))
+    assert len(truth) > 30
+    assert len(got) >= expected - spread
+
+
+@pytest.mark.parametrize("partitions", [2, 4, 16])
+def test_ranges_of_keys_change_no_edge(tmp_path: Path, partitions: int) -> None:
+    texts = families(2)
+    one = edges(Store(tmp_path / "1"), [texts], MinhashConfig())
+    several = edges(Store(tmp_path / "n"), [texts], MinhashConfig(), partitions)
+    assert one.equals(several)
+    assert len(one) > 20
+
+
+def test_neither_do_the_splits_nor_their_order(tmp_path: Path) -> None:
+    texts = families(3)
+    shuffled = random.Random(0).sample(texts, len(texts))
+    one = edges(Store(tmp_path / "1"), [texts], MinhashConfig())
+    other = edges(Store(tmp_path / "2"), [shuffled[:10], shuffled[10:11], [], shuffled[11:]], MinhashConfig())
+    assert one.equals(other)
+
+
+def test_verification_is_cut_into_slices_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = families(4)
+    whole = edges(Store(tmp_path / "1"), [texts], MinhashConfig())
+    monkeypatch.setattr(dedup, "PAIRS_PER_TASK", 7)
+    assert edges(Store(tmp_path / "2"), [texts], MinhashConfig()).equals(whole)
+
+
+def test_texts_without_words_and_equal_texts_have_no_edge(tmp_path: Path) -> None:
+    same = " ".join(WORDS[:60])
+    assert edges(Store(tmp_path), [["!!!", "...", "?", same], [same, "-"]], MinhashConfig()).is_empty()
+
+
+def test_a_corpus_without_a_document(tmp_path: Path) -> None:
+    assert edges(Store(tmp_path), [[]], MinhashConfig()).is_empty()
+
+
+def test_texts_that_differ_in_case_and_punctuation_alone_are_near_duplicates(tmp_path: Path) -> None:
+    text = " ".join(WORDS[:60])
+    found = edges(Store(tmp_path), [[text], [text.upper() + "!"]], MinhashConfig())
+    assert found["similarity"].to_list() == [1.0]
+
+
+def test_a_large_bucket_costs_leaders_not_squares(tmp_path: Path) -> None:
+    template = " ".join(WORDS)
+    texts = [f"{template} page {WORDS[i]}" for i in range(60)]
+    store = Store(tmp_path)
+    found = edges(store, [texts], MinhashConfig(leaders=4))
+    # Each of the buckets that the 14 bands make of the template costs at most 4 pairs a text, not all 1,770.
+    assert len(found) < 1770 / 3
+    # Every text has an edge to the leader that all are compared with.
+    degree = pl.concat([found["a"], found["b"]]).value_counts()["count"]
+    assert degree.max() == 59
