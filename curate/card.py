@@ -49,11 +49,11 @@ SIZES = [(1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 ORIGIN = """## Where a row comes from
 
-`id` is a hash of the source's name, the record's URL (or its own id) and the raw record: the same record has the same id
-in every version. `source`, `url` and `date` say where it was read; `cluster_id` is the id of the copy that was kept for
-its near-copies, `dup_count` how many there were, and `transforms` what rewrote the text. Whoever made this version has a
-ledger beside it with a row for every input record, the rejected ones too: `curate explain WORK ID` prints all values,
-bounds and reasons for one. `_manifest.json` has the whole config and the sha256 of every file."""
+`id` is a hash of the source's name, the record's URL (or its own id) and the raw record: the same record has the same
+id in every version. `source`, `url` and `date` say where it was read; `cluster_id` is the id of the copy that was kept
+for its near-copies, `dup_count` how many there were, and `transforms` what rewrote the text. Whoever made this version
+has a ledger beside it with a row for every input record, the rejected ones too: `curate explain WORK ID` prints all
+values, bounds and reasons for one. `_manifest.json` has the whole config and the sha256 of every file."""
 
 TAKEDOWN = """## Takedown
 

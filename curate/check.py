@@ -1,4 +1,4 @@
-"""What can be said about a config without running it: its inputs, models and prompts exist. Starts nothing."""
+"""What can be said about a config without running it: its inputs, models and prompts exist and fit. Starts nothing."""
 
 from curate.config import RunConfig
 from curate.errors import ConfigError
@@ -8,7 +8,7 @@ from curate.storage import find_inputs
 
 
 def check(config: RunConfig) -> dict[str, tuple[int, int]]:
-    """Source -> number of input objects and their stored bytes. Raises ConfigError or ModelError, naming what is not there."""
+    """Source -> input objects and their stored bytes. Raises ConfigError or ModelError, naming what is not there."""
     found: dict[str, tuple[int, int]] = {}
     for source in config.inputs:
         objects = [o for uri in source.uris for o in find_inputs(uri)]
@@ -18,10 +18,20 @@ def check(config: RunConfig) -> dict[str, tuple[int, int]]:
             format_of(each.uri, source)
         number, size = found.get(source.source, (0, 0))
         found[source.source] = (number + len(objects), size + sum(o.size for o in objects))
+    check_models(config)
+    return found
+
+
+def check_models(config: RunConfig) -> None:
+    """Raises ConfigError or ModelError: a model or prompt is not there, or a bound is out of the rubric's reach."""
     if config.llm:
-        session.identify(config.llm)
+        session.Llm.identity_of(config.llm)
     if config.judge:
-        prompts.load(config.judge.rubric, "judge")
+        rubric = prompts.load(config.judge.rubric, "judge")
+        low, high = min(rubric.choices.values()), max(rubric.choices.values())
+        keep = config.judge.keep
+        for side, bound in (("min", keep.min), ("max", keep.max)) if keep else ():
+            if bound is not None and not low <= bound <= high:
+                raise ConfigError(f"judge.keep.{side}: {bound} is outside what {rubric.name} can give: {low}..{high}")
     if config.synthesize:
         prompts.load(config.synthesize.prompt, "synthesis")
-    return found

@@ -13,11 +13,21 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 import filters
 from curate import yaml_source
 from curate.errors import ConfigError
+from curate.language_codes import normalise_code
 
 PLACEMENT = {"output", "work", "inputs", "execution"}
 """Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
@@ -42,6 +52,15 @@ def _local(value: object) -> object:
     return value
 
 
+def _language(code: str) -> str:
+    """`eng_Latn` of `en`."""
+    full = normalise_code(code)
+    if full is None:
+        raise ValueError(f"{code!r} is no language code known here; expected ISO 639, such as en, eng, eng_Latn or und")
+    return full
+
+
+Language = Annotated[str, AfterValidator(_language)]
 LocalPath = Annotated[Path, BeforeValidator(_local)]
 LocalUri = Annotated[str, BeforeValidator(_local)]
 
@@ -250,7 +269,8 @@ class LlmConfig(Strict):
 
     def identity(self) -> dict[str, object]:
         """What of this section can change an answer."""
-        return self.model_dump(mode="json", include={"model", "revision", "max_model_len", "dtype"})
+        values = self.model_dump(mode="json", include={"model", "revision", "max_model_len", "dtype"})
+        return values | {"model": _without_place(self.model)}
 
 
 class JudgeConfig(Strict):
@@ -279,7 +299,7 @@ class SynthesizeConfig(Strict):
     max_documents: Positive = 16
     """Budget: documents that are rewritten, the best judged first."""
 
-    languages: tuple[str, ...] = ("eng_Latn",)
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] = ("eng_Latn",)
     """Only documents in these languages are rewritten."""
 
     max_source_tokens: Positive = 512
@@ -348,7 +368,7 @@ class RunConfig(Strict):
     """Of every sample: a document is drawn by hash(seed, id)."""
 
     extract: ExtractConfig = ExtractConfig()
-    languages: tuple[str, ...] | None = None
+    languages: Annotated[tuple[Language, ...], Field(min_length=1)] | None = None
     """Keep only documents in these languages (`eng_Latn`, or `en` for short). Absent: all, `und` included."""
 
     measure: tuple[FilterConfig, ...] = ()
@@ -397,14 +417,19 @@ class RunConfig(Strict):
         language = whole["extract"]["language"]
         for section, name in ((language, "model"), (whole["llm"], "model"), (whole["judge"], "rubric"),
                               (whole["synthesize"], "prompt"), (whole["publish"], "tokenizer")):  # fmt: skip
-            if section and section[name] and os.path.isabs(section[name]):
-                section[name] = Path(section[name]).name
+            if section and section[name]:
+                section[name] = _without_place(section[name])
         return whole
 
     def without_llm(self) -> Self:
         """The same run with no judge, no synthesis and no bound on a score, and a mark that says so."""
         off = {"llm": None, "judge": None, "synthesize": None, "llm_disabled": True}
         return self.model_copy(update=off)
+
+
+def _without_place(name: str) -> str:
+    """The last part of an absolute path; any other name as it is."""
+    return Path(name).name if os.path.isabs(name) else name
 
 
 def load(path: Path) -> RunConfig:

@@ -14,15 +14,15 @@ _BLOCKS = (
 )
 _NAMES = {
     VOID: "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr",
-    SPECIAL: f"{_BLOCKS} applet area base basefont bgsound body br button caption col colgroup embed frame frameset head "
-    "html iframe img input keygen link marquee meta noembed noframes noscript object param script select source style "
-    "tbody td template textarea tfoot th thead title tr track wbr",
+    SPECIAL: f"{_BLOCKS} applet area base basefont bgsound body br button caption col colgroup embed frame frameset "
+    "head html iframe img input keygen link marquee meta noembed noframes noscript object param script select source "
+    "style tbody td template textarea tfoot th thead title tr track wbr",
     FORMATTING: "a b big code em font i nobr s small strike strong tt u",
     RAW: "iframe noembed noframes plaintext script style textarea title xmp",
     MARKER: "applet caption marquee object td template th",
     CLOSES_P: _BLOCKS,
-    BREAKOUT: f"b big blockquote body br center code dd div dl dt em embed {_HEADINGS} head hr i img li listing menu meta "
-    "nobr ol p pre ruby s small span strike strong sub sup table tt u ul var",
+    BREAKOUT: f"b big blockquote body br center code dd div dl dt em embed {_HEADINGS} head hr i img li listing menu "
+    "meta nobr ol p pre ruby s small span strike strong sub sup table tt u ul var",
     INTEGRATION: "annotation-xml desc foreignobject mi mn mo ms mtext title",
     FOREIGN: "math svg",
     CELL: "caption td th",
@@ -38,8 +38,8 @@ _NAMES = {
     ANCHOR: "a nobr",
     CLEAR: "address div p",
 }
-"""VOID: no content. SPECIAL: stops the search of an unknown end tag. FORMATTING: is opened again in the next block. RAW:
-content is no markup. MARKER: formatting does not cross it. CLOSES_P: ends a paragraph. BREAKOUT: ends SVG and MathML.
+"""VOID: no content. SPECIAL: stops the search of an unknown end tag. FORMATTING: is opened again in the next block.
+RAW: content is no markup. MARKER: formatting does not cross it. CLOSES_P: ends a paragraph. BREAKOUT: ends SVG, MathML.
 INTEGRATION: HTML inside SVG and MathML. CLEAR: special, but a list item's search goes through it."""
 
 SLOTS = 1024

@@ -16,7 +16,7 @@ from curate import run_record
 from curate.config import RunConfig
 from curate.report_facts import FunnelRow, Histogram
 from curate.result import RunResult
-from curate.run_record import Measure, RunRecord
+from curate.run_record import Measure
 from curate.storage import Store
 
 NAME = "report.html"
@@ -108,14 +108,14 @@ def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bin of a histogram, placed."""
+    """One bin of a histogram, or the part of it beyond a bound, placed."""
 
     x: float
     y: float
     width: float
     height: float
     outside: bool
-    """Whether the whole bin lies beyond a bound."""
+    """Whether it stands for documents beyond a bound."""
 
     title: str
 
@@ -139,40 +139,38 @@ class Drawing:
 
 
 def _draw(histogram: Histogram) -> Drawing:
-    """Bars with the height of their share of the largest bin, and a line for every bound."""
+    """Bars as high as their share of the largest bin, with what lies beyond a bound at the foot, and the bounds."""
     step = (histogram.high - histogram.low) / len(histogram.counts)
     peak = max(histogram.counts)
     width = WIDTH / len(histogram.counts)
     bars = []
-    for number, count in enumerate(histogram.counts):
-        if not count:
-            continue
+    for number, (count, beyond) in enumerate(zip(histogram.counts, histogram.beyond, strict=True)):
         left, right = histogram.low + number * step, histogram.low + (number + 1) * step
-        # A single document is still seen: half a unit at least.
-        height = max(0.5, HEIGHT * count / peak)
-        title = f"{left:.4g} to {right:.4g}: {count:,}"
-        bars.append(
-            Bar(number * width, TOP + HEIGHT - height, width - 1, height, _outside(histogram, left, right), title)
-        )
+        foot, title = TOP + HEIGHT, f"{left:.4g} to {right:.4g}: {count:,}, {beyond:,} of them beyond a bound"
+        for part, outside in ((beyond, True), (count - beyond, False)):
+            if part:
+                # A single document is still seen: half a unit at least.
+                height = max(0.5, HEIGHT * part / peak)
+                foot -= height
+                bars.append(Bar(number * width, foot, width - 1, height, outside, title))
     return Drawing(histogram, bars, [_mark(histogram, side, bound) for side, bound in histogram.bounds])
 
 
-def _outside(histogram: Histogram, left: float, right: float) -> bool:
-    # The step is added up in floating point: a bin that ends at its bound must not count as crossing it.
-    slack = (right - left) * 1e-6
-    return any(right <= bound + slack if side == "min" else left >= bound - slack for side, bound in histogram.bounds)
-
-
 def _mark(histogram: Histogram, side: str, bound: float) -> Mark:
-    """A bound beyond the values is drawn at their edge; its label says where it is."""
-    span = histogram.high - histogram.low
-    x = min(max((bound - histogram.low) / span, 0.0), 1.0) * WIDTH if span else 0.0
-    return Mark(x, f"{'≥' if side == 'min' else '≤'} {bound:g}", "start" if x < WIDTH / 2 else "end")
+    """A bound beyond the values is drawn at their edge, with an arrow that says where it is."""
+    at = (bound - histogram.low) / (histogram.high - histogram.low)
+    x = min(max(at, 0.0), 1.0) * WIDTH
+    label = f"{'≥' if side == 'min' else '≤'} {run_record.number(bound)}"
+    if at < 0:
+        label = f"← {label}"
+    if at > 1:
+        label = f"{label} →"
+    return Mark(x, label, "start" if x < WIDTH / 2 else "end")
 
 
 def _number(value: float) -> str:
-    """1234567 -> 1,234,567; 0.123456 -> 0.1235."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    """1234567 -> 1,234,567; 28581.3 -> 28,581; 0.123456 -> 0.1235."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _percent(share: float) -> str:
@@ -184,6 +182,3 @@ def _short(text: str | None) -> str:
     if text is None:
         return "no URL"
     return text if len(text) <= 100 else f"{text[:60]}…{text[-38:]}"
-
-
-__all__ = ["NAME", "FunnelRow", "RunRecord", "funnel", "write"]

@@ -1,5 +1,6 @@
 """What the report shows, read from the ledger: small tables, counted lazily, so that a large ledger stays on disk."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -217,6 +218,9 @@ class Histogram:
     low: float
     high: float
     counts: Sequence[int]
+    beyond: Sequence[int]
+    """Of `counts`, those beyond a bound."""
+
     bounds: Sequence[tuple[str, float]]
     """(min | max, value) as applied."""
 
@@ -240,11 +244,14 @@ def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
     low, high = min([stats["low"], *drawn]), max([stats["high"], *drawn])
     width = (high - low) / BINS or 1.0
     bin_of = ((value - low) / width).floor().clip(0, BINS - 1).cast(pl.Int64)
-    counted = dict(ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).len().collect().iter_rows())
+    sides = [value < bound if side == "min" else value > bound for side, bound in bounds]
+    beyond = pl.any_horizontal(pl.lit(value=False), *sides).sum()
+    present = ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).agg(pl.len(), beyond.alias("beyond"))
+    counted = {number: (n, out) for number, n, out in present.collect().iter_rows()}
     rejected = ledger.filter(rule_of("reason") == measure.name).select(pl.len()).collect().item()
-    counts = [counted.get(i, 0) for i in range(BINS)]
+    counts, out = zip(*(counted.get(i, (0, 0)) for i in range(BINS)), strict=True)
     high = low + width * BINS
-    return Histogram(measure.name, measure.unit, low, high, counts, bounds, stats["n"], stats["mean"], rejected)
+    return Histogram(measure.name, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected)
 
 
 def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
@@ -304,6 +311,7 @@ def _head(work: Store, shard: str, row: int) -> str:
             size = file.metadata.row_group(group).num_rows
             if row < size:
                 text = str(file.read_row_group(group, columns=["text"]).column("text")[row].as_py())
+                text = re.sub(r"\s*\n\s*", "\n", text[: 4 * SAMPLE_CHARACTERS])
                 return text[:SAMPLE_CHARACTERS] + ("…" if len(text) > SAMPLE_CHARACTERS else "")
             row -= size
     raise IndexError(f"{shard}: the ledger names row {row} beyond its end; delete the work folder and run again")

@@ -87,9 +87,14 @@ def describe(bounds: Bounds | Measure | None) -> str:
         return "recorded only"
     if bounds.keep_fraction is not None:
         return f"top {bounds.keep_fraction * 100:g} %"
-    low = "" if bounds.min is None else f"{bounds.min:g} <= "
-    high = "" if bounds.max is None else f" <= {bounds.max:g}"
+    low = "" if bounds.min is None else f"{number(bounds.min)} <= "
+    high = "" if bounds.max is None else f" <= {number(bounds.max)}"
     return f"{low}value{high}"
+
+
+def number(value: float) -> str:
+    """A bound as people write it: 1000000.0 -> 1,000,000; 0.12 -> 0.12."""
+    return f"{int(value):,}" if value.is_integer() else f"{value:g}"
 
 
 def write(

@@ -32,6 +32,9 @@ _META = re.compile(
 _WIDER = {"gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932", "euc_kr": "cp949", "iso8859-11": "cp874"}
 """Python codecs for what browsers mean by these labels: the supersets that pages really use."""
 
+_UNMAPPED = {"cp949": "cp949", "uhc": "cp949", "x-mac-cyrillic": "mac-cyrillic", "mac-cyrillic": "mac-cyrillic"}
+"""Labels in use that resiliparse does not map."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -44,8 +47,9 @@ class Problem:
 def html_to_text(page: bytes, charset: str | None, limits: ExtractConfig) -> str | Problem:
     """Main content of an HTML page, paragraphs and list items as lines; empty for a page without any.
 
-    Menus, headers, footers, scripts, forms, alternative texts of images and hidden elements are left out (resiliparse's
-    main-content rules). A page over extract.max_html_depth or max_html_nodes is a Problem, found before it is parsed.
+    Menus, headers, footers, scripts, forms, alternative texts of images and hidden elements are left out: resiliparse's
+    main-content rules, which also take a `ul` that is not nested deeply for a menu. A page over extract.max_html_depth
+    or max_html_nodes is a Problem, found before it is parsed.
     """
     html = decode(page, charset, is_html=True)
     found = html_limits.check(html.encode("utf-8", "replace"), limits.max_html_depth, limits.max_html_nodes)
@@ -62,8 +66,8 @@ def decode(data: bytes, charset: str | None, *, is_html: bool) -> str:
     """`data` as text. What cannot be decoded becomes U+FFFD.
 
     The charset: a byte order mark, else the one declared outside (`charset`), else in the page, else UTF-8 where the
-    bytes are valid, else detected. Bytes declared as Latin-1 that are valid UTF-8 are UTF-8: Latin-1 is the default that
-    servers add to pages they know nothing of, and real Latin-1 text is practically never valid UTF-8.
+    bytes are valid, else detected. Bytes declared as Latin-1 that are valid UTF-8 are UTF-8: Latin-1 is the default
+    that servers add to pages they know nothing of, and real Latin-1 text is practically never valid UTF-8.
     """
     for mark, name in _BOMS:
         if data.startswith(mark):
@@ -77,7 +81,7 @@ def decode(data: bytes, charset: str | None, *, is_html: bool) -> str:
         try:
             return data.decode()
         except UnicodeDecodeError:
-            label = label or _codec(detect_encoding(data))
+            label = label or _detected(data)
     return data.decode(label or "cp1252", "replace")
 
 
@@ -86,9 +90,17 @@ def _declared(page: bytes) -> str | None:
     return (found.group(1) or found.group(2)).decode("ascii") if found else None
 
 
+def _detected(data: bytes) -> str | None:
+    # With html5_compatible the detector says utf-8 for Korean, whose codec it knows by a name that browsers do not.
+    found = detect_encoding(data, html5_compatible=False)
+    return None if found and found.startswith("utf-16") else _codec(found)
+
+
 def _codec(label: str | None) -> str | None:
     """The Python codec for what browsers take `label` to be (Latin-1 is cp1252); None for an unknown one."""
-    known = map_encoding_to_html5(label, fallback_utf8=False) if label else None
+    if not label:
+        return None
+    known = map_encoding_to_html5(label, fallback_utf8=False) or _UNMAPPED.get(label.lower())
     if known is None:
         return None
     try:

@@ -52,7 +52,7 @@ def short_line_ratio(batch: TextBatch, *, short_line_length: int = 30) -> Floats
     """Share of lines of `short_line_length` characters or fewer, 0..1; 1.0 without lines."""
     lines = batch.newline_lines
     short = batch.once(_line_characters) <= short_line_length
-    return ratio(_sum_by_document(short, lines.first), lines.counts(), empty=1.0)
+    return ratio(lines.sums(short), lines.counts(), empty=1.0)
 
 
 @register(
@@ -69,7 +69,7 @@ def char_dup_ratio(batch: TextBatch) -> Floats:
     lines = batch.newline_lines
     hashes = pieces.hashes(batch.data, lines.start, lines.end)
     repeated = pieces.repeats(batch.data, lines.start, lines.end, lines.first, hashes)
-    characters = _sum_by_document(batch.once(_line_characters) * repeated, lines.first)
+    characters = lines.sums(batch.once(_line_characters) * repeated)
     whole = np.where(lines.counts() > 0, batch.characters - batch.once(_newlines), 0)
     return ratio(characters, whole, empty=1.0)
 
@@ -94,10 +94,6 @@ def _line_characters(batch: TextBatch) -> Counts:
 
 def _newlines(batch: TextBatch) -> Counts:
     return np.asarray(_count_newlines(batch.data, batch.offsets))
-
-
-def _sum_by_document(values: npt.NDArray[np.integer] | npt.NDArray[np.bool_], first: Counts) -> Counts:
-    return np.diff(np.concatenate(([0], np.cumsum(values, dtype=np.int64)))[first])
 
 
 @njit(cache=True, nogil=True)

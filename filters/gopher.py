@@ -198,16 +198,16 @@ def _count_words(data, start, end, first, kinds):
 def _look_at_word(data, p, end, kinds):
     """(characters, whether one is a letter, whether one is not in the set of symbols)."""
     num_characters = 0
-    has_alpha = has_plain = False
+    any_of, all_of = np.uint8(0), np.uint8(255)
     while p < end:
         c, length = np.int64(data[p]), np.int64(1)
         if c >= 0x80:
             c, length = decode(data, p, end)
-        has_alpha |= kinds[c] & ALPHA != 0
-        has_plain |= kinds[c] & SYMBOL == 0
+        any_of |= kinds[c]
+        all_of &= kinds[c]
         num_characters += 1
         p += length
-    return num_characters, has_alpha, has_plain
+    return num_characters, any_of & ALPHA != 0, all_of & SYMBOL == 0
 
 
 @njit(cache=True, nogil=True)

@@ -8,11 +8,12 @@ All take (data: uint8[bytes], offsets: int64[documents + 1]) and return (start, 
 import numpy as np
 from numba import njit
 
+from filters.loads import find_lf, has_byte, load_8
 from filters.unicode import SPACE, decode, decode_before
 
 _LF = 10
-_FNV_PRIME = 1099511628211
-_FNV_BASIS = 14695981039346656037
+_PRIME = 0x9E3779B97F4A7C15
+"""Odd, its bits well mixed: 2^64 over the golden ratio."""
 
 
 @njit(cache=True, nogil=True)
@@ -48,6 +49,13 @@ def _may_break(c):
 
 
 @njit(cache=True, nogil=True)
+def _may_hold_break(word):
+    """Not 0 if one of 8 bytes may begin a line break: below U+001F, 0xC2 or 0xE2 (and sometimes for other bytes)."""
+    controls = (word - np.uint64(0x1F1F1F1F1F1F1F1F)) & ~word & np.uint64(0x8080808080808080)
+    return controls | has_byte(word, 0xC2) | has_byte(word, 0xE2)
+
+
+@njit(cache=True, nogil=True)
 def lines(data, offsets):
     """Lines of `str.splitlines()`, without their breaks."""
     most = len(offsets)
@@ -60,6 +68,10 @@ def lines(data, offsets):
         p, stop = offsets[i], offsets[i + 1]
         line = p
         while p < stop:
+            while p + 8 <= stop and not _may_hold_break(load_8(data, p)):
+                p += 8
+            if p == stop:
+                break
             length = _line_break(data, p, stop) if _may_break(data[p]) else 0
             if length:
                 start[n], end[n] = line, p
@@ -72,7 +84,7 @@ def lines(data, offsets):
             start[n], end[n] = line, stop
             n += 1
         first[i + 1] = n
-    return start[:n].copy(), end[:n].copy(), first
+    return start[:n], end[:n], first
 
 
 @njit(cache=True, nogil=True)
@@ -109,15 +121,13 @@ def newline_lines(data, offsets, classes):
     for i in range(len(offsets) - 1):
         line, stop = offsets[i], offsets[i + 1]
         while line < stop:
-            p = line
-            while p < stop and data[p] != _LF:
-                p += 1
+            p = find_lf(data, line, stop)
             if skip_space(data, line, p, classes) < p:
                 start[n], end[n] = line, p
                 n += 1
             line = p + 1
         first[i + 1] = n
-    return start[:n].copy(), end[:n].copy(), first
+    return start[:n], end[:n], first
 
 
 @njit(cache=True, nogil=True)
@@ -133,19 +143,18 @@ def split_at_newlines(data, begins, ends, shortest):
     for i in range(len(begins)):
         p, piece = begins[i], begins[i]
         while p < ends[i]:
-            run = p
+            run = find_lf(data, p, ends[i])
+            p = run
             while p < ends[i] and data[p] == _LF:
                 p += 1
             if p - run >= shortest:
                 start[n], end[n] = piece, run
                 n += 1
                 piece = p
-            elif p == run:
-                p += 1
         start[n], end[n] = piece, ends[i]
         n += 1
         first[i + 1] = n
-    return start[:n].copy(), end[:n].copy(), first
+    return start[:n], end[:n], first
 
 
 @njit(cache=True, nogil=True)
@@ -160,14 +169,26 @@ def paragraphs(data, offsets, classes):
 
 @njit(cache=True, nogil=True)
 def hashes(data, start, end):
-    """64-bit FNV-1a of every piece, high bits mixed down: uint64[pieces]. Equal pieces have equal hashes."""
+    """A 64-bit hash of every piece: uint64[pieces]. Equal pieces have equal hashes; unequal ones may have, too."""
     out = np.empty(len(start), np.uint64)
     for j in range(len(start)):
-        h = np.uint64(_FNV_BASIS)
-        for p in range(start[j], end[j]):
-            h = (h ^ np.uint64(data[p])) * np.uint64(_FNV_PRIME)
-        out[j] = h ^ (h >> np.uint64(32))
+        p = start[j]
+        h = np.uint64(end[j] - p) * np.uint64(_PRIME)
+        while p + 8 <= end[j]:
+            h = _mixed(h, load_8(data, p))
+            p += 8
+        rest = np.uint64(0)
+        while p < end[j]:
+            rest = rest << np.uint64(8) | np.uint64(data[p])
+            p += 1
+        out[j] = _mixed(h, rest)
     return out
+
+
+@njit(cache=True, nogil=True)
+def _mixed(h, word):
+    h = (h ^ word) * np.uint64(_PRIME)
+    return h ^ (h >> np.uint64(32))
 
 
 @njit(cache=True, nogil=True)

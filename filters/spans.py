@@ -23,6 +23,10 @@ class Spans:
         """Pieces in each document."""
         return np.diff(self.first)
 
+    def sums(self, values: npt.NDArray[np.integer] | npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Sum over the pieces of each document of one value a piece; 0 without pieces."""
+        return np.diff(np.concatenate(([0], np.cumsum(values, dtype=np.int64)))[self.first])
+
 
 def read_only(array: npt.NDArray[Any], dtype: Any, where: str) -> npt.NDArray[Any]:
     """A read-only view: numba compiles a kernel again for writable arrays, so all buffers are of the one kind."""

@@ -1,4 +1,4 @@
-"""The `curate` command. Each command imports what it needs when it runs: `curate --help` loads no Ray, Polars or Prefect.
+"""The `curate` command. Each command imports what it needs when it runs: the rest needs no Ray, Polars or Prefect.
 
 Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial (some splits failed).
 """
@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial (some splits fail
 import json
 import os
 import signal
-import sys
 import traceback
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -18,6 +17,9 @@ from flows.failures import describe, exit_code, is_expected, printable
 
 DEBUG = "CURATE_DEBUG"
 """Set to 1: an error shows its traceback, which may quote documents."""
+
+CONTENT_HASHES = "content_hashes.json"
+"""Where the plan remembers, in the work folder, what it hashed."""
 
 
 class Commands(TyperGroup):
@@ -59,6 +61,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothin
 @app.command()
 def run(
     config: Config,
+    *,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,22 +83,32 @@ def run(
 ) -> None:
     """Run the pipeline: only what is not done yet is computed."""
     import curate
+    from curate.check import check_models
     from curate.config import with_overrides
+    from curate.storage import Store
     from flows.progress import shown
+    from flows.server import prepare_environment
     from flows.summary import summary
 
     signal.signal(signal.SIGTERM, _stop)
-    what = {"inputs": inputs or [], "output": output, "work": work, "workers": workers, "no_llm": no_llm}
-    # Also for Prefect: a wrong config must not start a server.
-    changed = with_overrides(curate.load_config(config), **what)
-    options = {"allow_partial": allow_partial, "rehash": rehash}
+    # Before Prefect too: a wrong config must not start a server.
+    changed = with_overrides(
+        curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, no_llm=no_llm
+    )
+    check_models(changed)
+    if rehash:
+        Store(changed.work).delete(CONTENT_HASHES)
     if prefect:
+        prepare_environment()
         from flows.curation import run_flow
 
-        result = run_flow(config, what, options)
+        result = run_flow({
+            "config": str(config.absolute()), "inputs": inputs or [], "output": output and str(output.absolute()),
+            "work": work and str(work.absolute()), "workers": workers, "no_llm": no_llm, "allow_partial": allow_partial,
+        })  # fmt: skip
     else:
         with shown() as progress:
-            result = curate.run(changed, progress=progress, **options)
+            result = curate.run(changed, progress=progress, allow_partial=allow_partial)
     typer.echo(json.dumps(result.to_json()) if as_json else printable(summary(result)))
     raise typer.Exit(result.exit_code)
 
@@ -130,6 +143,7 @@ def list_filters(name: Annotated[str | None, typer.Argument(help="Show this one 
 def explain(
     work: Work,
     document: Annotated[str, typer.Argument(metavar="ID|URL", help="32 hex digits, or a URL exactly as stored.")],
+    *,
     as_json: Json = False,
 ) -> None:
     """Show everything that was decided about a document, and why."""
@@ -154,4 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -5,11 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn,
-    TimeElapsedColumn, TimeRemainingColumn,
-)  # fmt: skip
 from rich.text import Text
 
 Report = Callable[[str, int, int], None]
@@ -25,16 +22,18 @@ def shown() -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield Lines()
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(),
-               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    columns = (
+        bars.SpinnerColumn(), bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn(),
+        Rate(), bars.TimeElapsedColumn(), bars.TimeRemainingColumn(),
+    )  # fmt: skip
+    with bars.Progress(*columns, console=Console(stderr=True)) as progress:
         yield Bars(progress)
 
 
-class Rate(ProgressColumn):
+class Rate(bars.ProgressColumn):
     """Tasks a second or a minute."""
 
-    def render(self, task: Task) -> Text:
+    def render(self, task: bars.Task) -> Text:
         """Empty until something was done."""
         speed = task.finished_speed or task.speed
         if not speed:
@@ -45,11 +44,11 @@ class Rate(ProgressColumn):
 class Bars:
     """A bar for each stage; a stage that comes again, such as for synthetic rows, gets a further one."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: bars.Progress) -> None:
         self._progress = progress
         self._stage: tuple[str, int] | None = None
         self._done = 0
-        self._bar: TaskID | None = None
+        self._bar: bars.TaskID | None = None
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Draw."""

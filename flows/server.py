@@ -1,4 +1,4 @@
-"""`curate ui`: a Prefect server on 127.0.0.1, in the foreground. Its database lies in PREFECT_HOME, else in ~/.prefect."""
+"""`curate ui`: a Prefect server on 127.0.0.1, in the foreground. Its database is in PREFECT_HOME, else ~/.prefect."""
 
 import os
 import socket
@@ -13,6 +13,14 @@ HOST = "127.0.0.1"
 """Prefect asks nobody for a password: nothing but this machine may reach it."""
 
 QUIET = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+
+
+def prepare_environment() -> None:
+    """What Prefect must find in the environment before it is imported."""
+    os.environ.update(QUIET)
+    os.environ.setdefault("PREFECT_SERVER_ALLOW_EPHEMERAL_MODE", "true")
+    # A server for one run makes its tables first: 13 s on two idle cores; Prefect's own limit is 20 s.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
 
 
 def environment(port: int) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """The last lines of a run: what came in, what is kept and why not the rest, and where to look."""
 
+import polars as pl
+
+import curate
 from curate.result import RunResult
 
 TOP_REASONS = 5
@@ -28,11 +31,14 @@ def summary(result: RunResult) -> str:
 
 def _model_lines(result: RunResult) -> list[str]:
     """What the judge and the writer did; empty where there was none."""
-    judged = sum(stage.counts.get("scored", 0) for stage in result.stages if stage.name == "judge")
-    asked = sum(stage.counts.get("asked", 0) for stage in result.stages if stage.name == "synthesize")
-    accepted = sum(stage.counts.get("accepted", 0) for stage in result.stages if stage.name == "synthesize")
-    names = {stage.name for stage in result.stages}
-    lines = [f"judged {judged:,}"] if "judge" in names else []
-    if "synthesize" in names:
-        lines.append(f"synthetic {accepted:,} accepted of {asked:,} asked")
-    return [", ".join(lines)] if lines else []
+    stages = {stage.name for stage in result.stages}
+    rows = curate.read_ledger(result.work) if result.version and result.records_in else None
+    if rows is None or "judge" not in stages:
+        return []
+    [judged] = rows.filter(pl.col("quality_status") == "scored").select(pl.len()).collect()["len"]
+    lines = [f"judged {judged:,}"]
+    if "synthesize" in stages:
+        [written] = rows.filter(pl.col("is_synthetic")).select(pl.len()).collect()["len"]
+        [kept] = rows.filter(pl.col("is_synthetic"), pl.col("status") == "kept").select(pl.len()).collect()["len"]
+        lines.append(f"synthetic {kept:,} kept of {written:,} written")
+    return [", ".join(lines)]

@@ -220,18 +220,18 @@ def read_reply(reply: Any, request: Request) -> Answer:
         choice = reply["choices"][0]
         text, tops, refusal = reader(choice)
         usage, finish = reply.get("usage") or {}, choice.get("finish_reason")
-        counts = {name: as_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")}
+        tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
         if finish == "content_filter" or refusal:
-            return Answer("refused", text=text or "", finish_reason=finish, **counts)
+            return Answer("refused", text or "", None, *tokens, finish)
         if not isinstance(text, str):
             return Answer("malformed", detail="no text")
         logprobs = as_logprobs(tops) if request.sampling.choices else None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         return Answer("malformed", detail=type(error).__name__)
-    return Answer(judge_text(text, finish, request.sampling.choices), text, logprobs, finish_reason=finish, **counts)
+    return Answer(status_of(text, finish, request.sampling.choices), text, logprobs, *tokens, finish)
 
 
-def judge_text(text: str, finish: Any, choices: Sequence[str]) -> Status:
+def status_of(text: str, finish: Any, choices: Sequence[str]) -> Status:
     """One constrained token ends by length as a rule, and may be a piece of a choice."""
     if choices:
         return "ok" if text and any(choice.startswith(text) for choice in choices) else "unparsable"

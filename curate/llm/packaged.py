@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from curate.errors import ModelError
 
@@ -120,7 +121,7 @@ def write_safetensors(source: Path, folder: Path) -> None:
     try:
         import torch  # heavy, and absent where only endpoints are used
         from tokenizers import Tokenizer, pre_tokenizers
-        from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
     except ImportError as error:
         raise ModelError(f"{NAME}: converting needs {error.name}; pip install transformers gguf accelerate") from error
     model = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name, dtype=torch.bfloat16)
@@ -128,7 +129,8 @@ def write_safetensors(source: Path, folder: Path) -> None:
     values.pop("quantization_config", None)  # else vLLM looks for packed weights
     state = {name: tensor.to(torch.bfloat16).contiguous() for name, tensor in model.state_dict().items()}
     state.pop("lm_head.weight")  # tied to the embedding
-    plain = AutoModelForCausalLM.from_config(LlamaConfig(**values), dtype=torch.bfloat16)
+    build: Any = LlamaForCausalLM  # its types are wrong
+    plain = build(LlamaConfig(**values)).to(torch.bfloat16)
     plain.load_state_dict(state | {"lm_head.weight": state["model.embed_tokens.weight"]})
     plain.generation_config.eos_token_id = [2, 0]  # <|im_end|> ends a chat turn, <|endoftext|> ends a raw text
     plain.save_pretrained(folder)

@@ -1,7 +1,7 @@
 """Prompts: Markdown files with a YAML head; and documents made safe and short enough to stand in them.
 
-A document is data. It stands between <text> and </text>, which are broken up inside it; so are the special tokens of the
-model's tokenizer, which reach the model as plain characters; what is too long is cut by tokens.
+A document is data. It stands between <text> and </text>, which are broken up inside it; so are the special tokens of
+the model's tokenizer, which reach the model as plain characters; what is too long is cut by tokens.
 """
 
 import re
@@ -32,7 +32,9 @@ MAX_CHARS_PER_TOKEN = 32
 """With a tokenizer: characters that are looked at for each token allowed, so a huge document is not tokenised whole."""
 
 CONTROL_TOKENS = re.compile(
-    r"<\s*/?\s*text\s*>|<\|[^<>|\s]{1,40}\|>|</?s>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>", re.IGNORECASE
+    r"<\s{0,9}/?\s{0,9}text\s{0,9}>|<\|[^<>|\s]{1,40}\|>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
+    r"|</?(?:s|pad|unk|bos|eos|mask|repo_?name|file_sep|filename|gh_stars|empty_output|(?:issue|jupyter|fim)_[a-z]+)>",
+    re.IGNORECASE,
 )
 """Our fences, and spellings of special tokens in common model families; a local tokenizer adds its own."""
 

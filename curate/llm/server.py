@@ -3,7 +3,6 @@
 import importlib.metadata
 import logging
 import os
-import secrets
 import shutil
 import socket
 import subprocess
@@ -58,14 +57,13 @@ class VllmServer:
     """One server; `base_url` and `api_key` are what a client needs. Whoever calls `start` calls `stop`."""
 
     def __init__(self, model: ModelFolder, config: LlmConfig, log_file: Path, api_key: str | None = None) -> None:
-        """Starts nothing; without `api_key` a random one is made."""
+        """Starts nothing. Other users of the machine can reach the port; with `api_key` /v1 turns them away."""
         self.model = model
         self.config = config
         self.log_file = log_file
         self.port = free_port()
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
-        self.api_key = api_key or secrets.token_hex(16)
-        """Other users of the machine can reach the port; without the key they are turned away from /v1."""
+        self.api_key = api_key
         self._watcher: subprocess.Popen[bytes] | None = None
 
     @property
@@ -108,6 +106,14 @@ class VllmServer:
         """Whether it was started and has not ended."""
         return self._watcher is not None and self._watcher.poll() is None
 
+    def is_healthy(self) -> bool:
+        """Whether it answers and its engine lives."""
+        try:
+            url = f"http://127.0.0.1:{self.port}/health"
+            return self.is_alive() and httpx.get(url, timeout=10, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
     def _command(self, *, gpu: bool) -> list[str]:
         config = self.config
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server"]
@@ -127,9 +133,11 @@ class VllmServer:
 
     def _environment(self, *, gpu: bool) -> dict[str, str]:
         # Ray sets OMP_NUM_THREADS=1 in its workers, which would put vLLM on one core.
-        dropped = {"OMP_NUM_THREADS", "CURATE_LLM_API_KEY", "VLLM_SERVER_DEV_MODE"}
+        dropped = {"OMP_NUM_THREADS", "CURATE_LLM_API_KEY", "VLLM_API_KEY", "VLLM_SERVER_DEV_MODE"}
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_API_KEY": self.api_key}
+        ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        if self.api_key is not None:
+            ours["VLLM_API_KEY"] = self.api_key
         if self.model.path is not None:
             ours |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         if not gpu:
@@ -143,8 +151,7 @@ class VllmServer:
                 if not self.is_alive():
                     raise ModelError(f"vLLM ended while starting {self.model.name}; its log {self._tail()}")
                 try:
-                    headers = {"Authorization": f"Bearer {self.api_key}"}
-                    # /health answers anybody; a stranger on this port does not know our key.
+                    headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
                     ready = client.get(f"http://127.0.0.1:{self.port}/health").status_code == 200
                     if ready and client.get(f"{self.base_url}/models", headers=headers).status_code == 200:
                         return

@@ -7,6 +7,7 @@ with contextlib.closing(Llm(config, cache_folder)) as llm:
 import asyncio
 import logging
 import os
+import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,11 +111,13 @@ class Llm:
             if not fitting:
                 break
             self._runner.run(self._send_all(fitting, failed))
-            if self._server is None or self._server.is_alive() or self.counts["server_starts"] > MAX_RESTARTS:
+            fitting = {key: missing[key] for key in failed if failed[key].status in TRANSPORT}
+            if self._server is None or not fitting or self._server.is_healthy():
+                break
+            if self.counts["server_starts"] > MAX_RESTARTS:
                 break
             log.warning("the model server died; starting it again")
             self._disconnect()
-            fitting = {key: missing[key] for key in failed if failed[key].status in TRANSPORT}
         return failed
 
     async def _send_all(self, requests: dict[bytes, Request], failed: dict[bytes, Answer]) -> None:
@@ -148,11 +151,12 @@ class Llm:
             url, api_key = config.endpoint, os.environ.get(API_KEY_VARIABLE)
         else:
             model = packaged.resolve(config.model, config.revision)
-            self._server = VllmServer(model, config, self._log_folder / f"vllm-{os.getpid()}.log")
+            log_file = self._log_folder / f"vllm-{os.getpid()}.log"
+            self._server = VllmServer(model, config, log_file, secrets.token_hex(16))
             self.counts["server_starts"] += 1
             self._server.start()
             url, api_key = self._server.base_url, self._server.api_key
-        self._client = OpenAiClient(
+        client = OpenAiClient(
             url,
             self.identity.model,
             api_key=api_key,
@@ -160,8 +164,13 @@ class Llm:
             request_timeout=config.request_timeout,
             retries=config.retries,
         )
-        await self._client.check_server(shared=shared)
-        return self._client
+        try:
+            await client.check_server(shared=shared)
+        except BaseException:
+            await client.close()
+            raise
+        self._client = client
+        return client
 
     def _disconnect(self) -> None:
         if self._client is not None:

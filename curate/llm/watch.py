@@ -2,9 +2,9 @@
 
     python -I watch.py LOG COMMAND...     started with a pipe as stdin, in a process group of its own
 
-vLLM's engine is a grandchild, so a parent-death signal on the child alone is not enough. The pipe closes when the parent
-dies, however it dies; then the group gets SIGTERM and, three seconds later, SIGKILL. The same happens when the command
-ends by itself. Standard library only: it must start in milliseconds and know nothing that could fail.
+vLLM's engine is a grandchild, so a parent-death signal on the child alone is not enough. The pipe closes when the
+parent dies, however it dies; then the group gets SIGTERM and, three seconds later, SIGKILL. The same happens when the
+command ends by itself. Standard library only: it must start in milliseconds.
 """
 
 import contextlib

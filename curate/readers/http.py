@@ -12,7 +12,7 @@ DOCUMENT_TYPES = HTML_TYPES | {"text/plain"}
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
 _TOKEN = re.compile(r"[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}")
 _META = re.compile(rb"<meta\s[^>]{0,400}>", re.IGNORECASE)
-_META_BYTES = 16_384
+_META_BYTES = 8_192
 """Signals in the page are looked for in its first bytes, where `head` is."""
 
 

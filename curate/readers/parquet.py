@@ -110,7 +110,7 @@ def _check(schema: pa.Schema, name: str, expected: str, role: str) -> None:
         near = get_close_matches(name, schema.names, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise InputError(
-            f"no column {name!r}, which source config gives as {role}; {hint}It has: {', '.join(schema.names)}"
+            f"no column {name!r}, which the source maps to {role}; {hint}It has: {', '.join(schema.names)}"
         )
     kind = schema.field(name).type
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -4,8 +4,10 @@ The order of the decisions is the order of the functions below: equal ids fold i
 measures in config order, keepers of duplicates among what passed, and, once there are scores, bounds on those.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import polars as pl
@@ -114,7 +116,8 @@ def _bound(facts: pl.DataFrame, column: str, name: str, bounds: Bounds) -> pl.Da
 def fraction_bound(values: pl.Series, fraction: float) -> float | None:
     """The smallest value among the top `fraction` (rounded up) of `values`; None without values."""
     present = values.drop_nulls().sort(descending=True)
-    keep = int(np.ceil(fraction * len(present)))
+    # Of the decimal that the config says: 0.07 * 100 is 7.000000000000001 in floating point, and would keep an eighth.
+    keep = math.ceil(Fraction(repr(fraction)) * len(present))
     if not len(present):
         return None
     return float(present[keep - 1]) if keep else float("inf")
@@ -138,7 +141,7 @@ def _keep_one_of_each_cluster(
     clusters = clusters.with_columns(dup_count=pl.len().over("cluster_id").cast(pl.Int64))
     facts = facts.join(clusters, on="at", how="left", maintain_order="left").drop("at")
     if dedup is None:
-        return facts
+        return facts.drop("exact")
     duplicate = pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id"))
     keeper = pl.col("cluster_id").bin.encode("hex")
     bound = dedup.minhash.min_similarity if dedup.minhash else 1.0
@@ -199,7 +202,7 @@ def _add_scores(facts: pl.DataFrame, scores: pl.DataFrame | None) -> pl.DataFram
         empty = {name: pl.lit(None, kind) for name, kind in columns.items()}
         facts = facts.with_columns(**empty)
     else:
-        one = scores.select("id", *columns).unique("id", keep="any", maintain_order=True)
+        one = scores.select("id", *columns).unique("id", keep="first", maintain_order=True)
         facts = facts.join(one, on="id", how="left", maintain_order="left")
     asked_or_passed = pl.col("reason").is_null()
     status = pl.when(asked_or_passed & pl.col("quality_status").is_null()).then(pl.lit(NOT_SAMPLED))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -19,6 +20,10 @@ from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES
 from curate.stages import measure, publish, select
 from curate.step import Commit, Task, run_step
 from curate.storage import Store
+
+# A test that compiles or warms a cache on its first example is not slow: no test asserts a time.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,16 @@ def start_child(config: Path, *options: str) -> "subprocess.Popen[str]":
     """A run in its own process; its standard output is a pipe."""
     command = [sys.executable, "-m", "tests.curate.run_child", str(config), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
+
+
+def kill(child: "subprocess.Popen[str]") -> None:
+    """SIGKILL the run, and wait until all that can still work for it is gone too."""
+    # Ray's two agents do no work of ours and notice their raylet's death only within a minute.
+    started = [p for p in psutil.Process(child.pid).children(recursive=True) if "Agent" not in " ".join(p.cmdline())]
+    child.kill()
+    child.communicate()
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive, f"outlived the driver: {[p.name() for p in alive]}"
 
 
 def finish_child(child: "subprocess.Popen[str]") -> dict[str, Any]:

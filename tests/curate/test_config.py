@@ -85,6 +85,8 @@ def test_paths_are_relative_to_the_file_and_not_to_the_current_folder(
         ("max_documents: 64", "max_documents: 010", ["judge.max_documents", "got '010'"]),
         ("0.02", "1.25", ["publish.validation_share", "less than or equal to 1", "got 1.25"]),
         ("0.02", ".nan", ["publish.validation_share", "got '.nan'"]),
+        ("[eng_Latn]", "[english]", ["languages.0", "'english' is no language code", "eng_Latn or und"]),
+        ("[eng_Latn]", "[]", ["languages", "at least 1"]),
         ("[eng_Latn]", "[2]", ["languages.0", "string", "got 2"]),
         ("uri: pages", "uri: s3://bucket/pages", ["inputs.0.uri", "s3://bucket/pages", "only local files"]),
         ("uri: pages", "uri: ''", ["inputs.0.uri", "expected a path"]),
@@ -358,6 +360,11 @@ def test_the_order_of_the_inputs_is_no_part_of_the_identity(tmp_path: Path) -> N
         """)
     turned = text.replace("[{source: a, uri: a}, {source: b, uri: b}]", "[{source: b, uri: b}, {source: a, uri: a}]")
     assert load(write(tmp_path, text)).identity() == load(write(tmp_path, turned)).identity()
+
+
+def test_a_short_language_code_is_the_full_one(tmp_path: Path) -> None:
+    config = load(write(tmp_path, GOOD.replace("[eng_Latn]", "[en, de-AT, und]")))
+    assert config.languages == ("eng_Latn", "deu_Latn", "und")
 
 
 def test_a_config_cannot_be_changed(tmp_path: Path) -> None:

@@ -12,7 +12,16 @@ import pytest
 
 import curate
 from curate.schema import DATA
-from tests.curate.runs import SAMPLE, committed, finish_child, published_bytes, sample_inputs, start_child, write_config
+from tests.curate.runs import (
+    SAMPLE,
+    committed,
+    finish_child,
+    kill,
+    published_bytes,
+    sample_inputs,
+    start_child,
+    write_config,
+)
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,9 @@ def renamed(source: Path, folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("inputs", "execution"),
     [
-        (lambda folder: sample_inputs(), {"workers": 1, "batch_documents": 1}),
+        (lambda _: sample_inputs(), {"workers": 1, "batch_documents": 1}),
         (lambda folder: renamed(SAMPLE / "warc", folder / "in"), {"workers": 4, "partitions": 3}),
-        (lambda folder: sample_inputs(), {"workers": 2, "split_bytes": 100_000}),
+        (lambda _: sample_inputs(), {"workers": 2, "split_bytes": 100_000}),
     ],
     ids=["one-worker-batches-of-one", "four-workers-renamed-files", "small-splits"],
 )
@@ -146,9 +155,8 @@ def test_a_killed_run_goes_on_where_it_was(golden: Golden, tmp_path: Path, stage
         name, done, total = line.rsplit(maxsplit=2)
         seen[name] = int(total)
         if name == stage and (int(done) >= 1 or int(total) == 1):
-            child.kill()
+            kill(child)
             break
-    child.wait()
     before = committed(tmp_path / "work")
     finished = {s: len(list((tmp_path / "work" / "stages" / s).glob("*/commit.json"))) for s in STAGES}
     result = finish_child(start_child(config))

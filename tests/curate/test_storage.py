@@ -22,9 +22,14 @@ def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
 
 def test_a_write_that_raises_leaves_the_old_bytes_and_nothing_else(store: Store) -> None:
     store.put("a/b", b"old")
-    with pytest.raises(RuntimeError), store.publish("a/b") as path:
-        path.write_bytes(b"half")
-        raise RuntimeError
+
+    def fail() -> None:
+        with store.publish("a/b") as path:
+            path.write_bytes(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert store.read("a/b") == b"old"
     assert os.listdir(store.root / "a") == ["b"]
 

@@ -1,0 +1,219 @@
+"""extract: records of an input split -> documents with their language; what is turned away, with the reason.
+
+A `lang` field that the config maps is taken as it stands (as a code of ours, without a score); where it is missing or
+no language code, the model decides. A record's own licence comes before the one that the config gives its source.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+
+from curate import language, lineage, readers, schema, text
+from curate.config import RunConfig
+from curate.language import LanguageModel
+from curate.language_codes import UNDETERMINED
+from curate.plan import Split
+from curate.readers import Item, Quarantined, Record, Rejected, Skipped
+from curate.step import Task
+from curate.storage import Store, open_input
+
+VERSION = 1
+
+BATCH_RECORDS = 256
+BATCH_CHARACTERS = 16 << 20
+"""A batch is written at whichever comes first: that many records, or characters of text."""
+
+NORMALISE = f"normalise@{text.NORMALISE_VERSION}"
+HTML = f"html_to_text@{text.TEXT_VERSION}"
+
+
+class Writer(Protocol):
+    """What this stage needs of step.ShardWriter."""
+
+    def write(self, kind: str, table: pa.Table) -> None:
+        """Append rows of one kind."""
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter."""
+
+
+def identity(config: RunConfig) -> list[object]:
+    """What of code, config and model can change what is extracted. The model counts by its content, not by its path."""
+    chosen = config.extract.model_dump(mode="json")
+    chosen["language"]["model"] = language.model_hash(config.extract.language.model)
+    versions = [VERSION, readers.VERSION, text.TEXT_VERSION, text.NORMALISE_VERSION, language.VERSION]
+    return [versions, version("resiliparse"), version("fasttext-community"), chosen]
+
+
+def tasks(splits: Sequence[Split], config: RunConfig) -> list[Task]:
+    """One task a split; equal content, range and input settings give an equal key, whatever the object's name."""
+    what = identity(config)
+    return [
+        Task("extract", lineage.key("extract", split.identity, what), split.name, extract_split, (split, config))
+        for split in splits
+    ]
+
+
+def extract_split(writer: Writer, store: Store, split: Split, config: RunConfig) -> None:
+    """Open the split's object and extract it."""
+    del store
+    with open_input(split.uri) as stream:
+        extract(stream, split, config, writer)
+
+
+def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer) -> None:
+    """Write kinds documents, rejected and quarantined; count `in` and `skipped.<type>`. Memory: one batch."""
+    batch = _Batch(split, config, language.load(config.extract.language))
+    for item in readers.read(stream, split, config.extract):
+        if isinstance(item, Skipped):
+            writer.count(f"skipped.{item.type}")
+            continue
+        writer.count("in")
+        batch.add(item)
+        if batch.records >= BATCH_RECORDS or batch.characters >= BATCH_CHARACTERS:
+            batch.flush(writer)
+    batch.flush(writer)
+
+
+@dataclass
+class _Batch:
+    """Rows that wait to be written together; the model and Arrow work on many at once."""
+
+    split: Split
+    config: RunConfig
+    model: LanguageModel
+    records: int = 0
+    characters: int = 0
+    documents: list[tuple[Record, bytes, str]] = field(default_factory=list)
+    """(record without its payload, id, text)"""
+
+    rejected: list[tuple[Rejected, bytes | None]] = field(default_factory=list)
+    quarantined: list[Quarantined] = field(default_factory=list)
+
+    def add(self, item: Item) -> None:
+        """Take in one item that counts."""
+        self.records += 1
+        if isinstance(item, Record):
+            self._extract(item)
+        elif isinstance(item, Rejected):
+            self._reject(item)
+        elif isinstance(item, Quarantined):
+            self.quarantined.append(item)
+
+    def _extract(self, record: Record) -> None:
+        found = _text_of(record, self.config)
+        if isinstance(found, text.Problem):
+            self.quarantined.append(Quarantined(found.reason, found.detail, record.offset, record.end))
+            return
+        if not found:
+            self._reject(
+                Rejected("extract.no_text", record.url, record.record_key, record.payload, record.date, record.offset,
+                         record.end)
+            )  # fmt: skip
+            return
+        self.characters += len(found)
+        identity = self._id(record.record_key, record.payload)
+        self.documents.append((replace(record, payload=b""), identity, found))
+
+    def _reject(self, item: Rejected) -> None:
+        identity = None if item.payload is None else self._id(item.record_key, item.payload)
+        self.rejected.append((replace(item, payload=None), identity))
+
+    def _id(self, record_key: str, payload: bytes) -> bytes:
+        return lineage.document_id(self.split.input.source, record_key, payload)
+
+    def flush(self, writer: Writer) -> None:
+        """Write what waits."""
+        if self.documents:
+            writer.write("documents", self._documents())
+        if self.rejected:
+            writer.write("rejected", self._rejected())
+        if self.quarantined:
+            writer.write("quarantined", self._quarantined())
+        self.documents, self.rejected, self.quarantined = [], [], []
+        self.records = self.characters = 0
+
+    def _documents(self) -> pa.Table:
+        source = self.split.input
+        records = [record for record, _, _ in self.documents]
+        texts = [found for _, _, found in self.documents]
+        langs, scores = self._languages(records, texts)
+        licenses = [r.license or source.license for r in records]
+        number = len(records)
+        columns: dict[str, Any] = {
+            "id": [identity for _, identity, _ in self.documents],
+            "text": texts,
+            "text_hash": [lineage.text_hash(found) for found in texts],
+            "url": [r.url for r in records],
+            "source": pa.repeat(source.source, number),
+            "date": [r.date for r in records],
+            "lang": langs,
+            "lang_score": scores,
+            "license": licenses,
+            "license_source": [
+                "record" if r.license else "config" if given else None
+                for r, given in zip(records, licenses, strict=True)
+            ],
+            "opt_out": [r.opt_out for r in records],
+            "transforms": [[HTML, NORMALISE] if r.kind == "html" else [NORMALISE] for r in records],
+            "is_synthetic": pa.repeat(pa.scalar(value=False), number),
+            "derived_from": [[]] * number,
+            "generator": pa.nulls(number, schema.GENERATOR),
+            "offset": [r.offset for r in records],
+            "end": [r.end for r in records],
+        }
+        columns |= {name: [r.extra.get(name) for r in records] for name in source.extra}
+        return _table(columns, schema.with_extra(schema.DOCUMENTS, source.extra))
+
+    def _languages(self, records: Sequence[Record], texts: Sequence[str]) -> tuple[list[str], list[float | None]]:
+        given = [language.normalise_code(r.lang) if r.lang else None for r in records]
+        asked = [i for i, code in enumerate(given) if code is None]
+        found, probabilities = self.model.identify([texts[i] for i in asked])
+        langs = [code or UNDETERMINED for code in given]
+        scores: list[float | None] = [None] * len(records)
+        for i, code, score in zip(asked, found, probabilities, strict=True):
+            langs[i], scores[i] = code, score
+        return langs, scores
+
+    def _rejected(self) -> pa.Table:
+        items = [item for item, _ in self.rejected]
+        columns = {
+            "id": [identity for _, identity in self.rejected],
+            "url": [i.url for i in items],
+            "source": pa.repeat(self.split.input.source, len(items)),
+            "date": [i.date for i in items],
+            "reason": [i.reason for i in items],
+            "offset": [i.offset for i in items],
+            "end": [i.end for i in items],
+        }
+        return _table(columns, schema.REJECTED)
+
+    def _quarantined(self) -> pa.Table:
+        items = self.quarantined
+        columns = {
+            "source": pa.repeat(self.split.input.source, len(items)),
+            "reason": [i.reason for i in items],
+            "detail": [i.detail for i in items],
+            "offset": [i.offset for i in items],
+            "end": [i.end for i in items],
+        }
+        return _table(columns, schema.QUARANTINED)
+
+
+def _text_of(record: Record, config: RunConfig) -> str | text.Problem:
+    """Normalised text of a record; empty where it has none."""
+    if record.kind == "html":
+        found = text.html_to_text(record.payload, record.charset, config.extract)
+        return found if isinstance(found, text.Problem) else text.normalise(found)
+    return text.normalise(text.decode(record.payload, record.charset, is_html=False))
+
+
+def _table(columns: dict[str, Any], wanted: pa.Schema) -> pa.Table:
+    arrays = [
+        column.cast(f.type) if isinstance(column := columns[f.name], pa.Array) else pa.array(column, f.type)
+        for f in wanted
+    ]
+    return pa.table(arrays, schema=wanted)

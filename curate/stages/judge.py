@@ -1,0 +1,127 @@
+"""judge: documents -> a score from an LLM against a rubric, or null and a status. Removes nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from curate import lineage
+from curate.config import JudgeConfig, RunConfig
+from curate.errors import JudgeError
+from curate.llm import prompts, scoring
+from curate.llm.answers import Request, Sampling
+from curate.llm.prompts import Prompt
+from curate.llm.session import Identity, Llm
+from curate.schema import SCORES
+from curate.step import ShardWriter, Task, take_rows
+from curate.storage import Store
+
+VERSION = 1
+
+TASK_DOCUMENTS = 2_000
+"""Documents of one task: what is asked again when its commit is lost is in the response cache anyway."""
+
+COLUMNS = ["id", "text", "text_hash"]
+
+
+def judge(documents: pa.Table, llm: Llm, config: JudgeConfig) -> pa.Table:
+    """Rows of `schema.SCORES`, one a document (id, text, text_hash); equal texts are asked about once.
+
+    Raises JudgeError when more than `max_failed_share` of the questions gave no score.
+    """
+    prompt = prompts.load(config.rubric, "judge")
+    requests: dict[bytes, Request] = {}
+    for text, text_hash in zip(*(documents.column(name).to_pylist() for name in ("text", "text_hash")), strict=True):
+        if text_hash not in requests:
+            requests[text_hash] = question(text, text_hash, prompt, llm, config)
+    answers = llm.ask(list(requests.values()))
+    scores = {key: scoring.score(answer, prompt.choices) for key, answer in zip(requests, answers, strict=True)}
+    stop_if_too_many_failed([score.status for score in scores.values()], [a.detail for a in answers], config)
+    return scores_table(documents, scores, f"{llm.identity}/{prompt.name}@{prompt.version}")
+
+
+def question(text: str, text_hash: bytes, prompt: Prompt, llm: Llm, config: JudgeConfig) -> Request:
+    """One token, constrained to the rubric's choices, the likeliest one."""
+    prepared = llm.documents.prepare(text, config.max_tokens)
+    llm.counts["cut"] += prepared.cut
+    sampling = Sampling(max_tokens=1, choices=tuple(prompt.choices))
+    return Request(text_hash, prompt.hash, prompt.form, prompt.render(prepared.text), sampling)
+
+
+def stop_if_too_many_failed(statuses: Sequence[str], details: Sequence[str | None], config: JudgeConfig) -> None:
+    """Raise JudgeError with the number of each status (and HTTP status) above `max_failed_share`."""
+    failed = Counter(
+        f"{status} ({detail})" if detail else status
+        for status, detail in zip(statuses, details, strict=True)
+        if status != scoring.SCORED
+    )
+    if failed.total() > config.max_failed_share * len(statuses):
+        listed = ", ".join(f"{number} {status}" for status, number in sorted(failed.items()))
+        raise JudgeError(
+            f"judge: {failed.total()} of {len(statuses)} questions gave no score: {listed}. Allowed is a share of "
+            f"{config.max_failed_share} (judge.max_failed_share). Look at the model server and its log, then run "
+            "again: what was answered is kept"
+        )
+
+
+def scores_table(documents: pa.Table, scores: dict[bytes, scoring.Score], model: str) -> pa.Table:
+    """The scores by text hash, spread over the documents."""
+    found = [scores[text_hash] for text_hash in documents.column("text_hash").to_pylist()]
+    is_scored = [score.status == scoring.SCORED for score in found]
+    columns = {
+        "id": documents.column("id"),
+        "text_hash": documents.column("text_hash"),
+        "quality": [score.value for score in found],
+        "quality_entropy": [score.entropy_bits for score in found],
+        "quality_status": [score.status for score in found],
+        "quality_source": ["judge" if scored else None for scored in is_scored],
+        "quality_model": [model if scored else None for scored in is_scored],
+    }
+    return pa.table(columns, schema=SCORES)
+
+
+def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
+    """Tasks over what `select` kept, at most `max_documents` of it, in order of id."""
+    assert config.judge
+    assert config.llm
+    kept = decisions.filter(pl.col("status") == "kept").sort("id")
+    if config.judge.max_documents is not None and len(kept) > config.judge.max_documents:
+        ranks = [lineage.uniform(config.seed, id_, "judge") for id_ in kept["id"]]
+        kept = kept.with_columns(rank=pl.Series(ranks, dtype=pl.UInt64)).sort("rank", "id")
+        kept = kept.head(config.judge.max_documents).sort("id")
+    asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep"})
+    what = [VERSION, prompts.load(config.judge.rubric, "judge").hash, asked, config.llm.identity(), str(identity)]
+    found = []
+    for start in range(0, len(kept), TASK_DOCUMENTS):
+        part = kept.slice(start, TASK_DOCUMENTS)
+        places = list(part.select("shard", "row").iter_rows())
+        ids = [[id_.hex(), text_hash.hex()] for id_, text_hash in part.select("id", "text_hash").iter_rows()]
+        name = f"documents {start}..{start + len(part)}"
+        found.append(Task("judge", lineage.key("judge", what, ids), name, judge_places, (places, config.judge)))
+    return found
+
+
+def judge_places(
+    writer: ShardWriter, store: Store, llm: Llm, places: Sequence[tuple[str, int]], config: JudgeConfig
+) -> None:
+    """Write kind `scores` for the documents at `places` (shard, row), in that order."""
+    before = Counter(llm.counts)
+    documents = read_places(store, places, COLUMNS)
+    writer.count("in", documents.num_rows)
+    writer.write("scores", judge(documents, llm, config))
+    for name, number in sorted((llm.counts - before).items()):
+        writer.count(f"llm.{name}", number)
+
+
+def read_places(store: Store, places: Sequence[tuple[str, int]], columns: list[str]) -> pa.Table:
+    """The stored documents at (shard, row), in the order given."""
+    by_shard: dict[str, list[int]] = {}
+    for position, (shard, _) in enumerate(places):
+        by_shard.setdefault(shard, []).append(position)
+    tables, order = [], []
+    for shard, positions in sorted(by_shard.items()):
+        tables.append(take_rows(store, shard, np.array([places[p][1] for p in positions], np.int64), columns))
+        order += positions
+    return pa.concat_tables(tables).take(pa.array(np.argsort(order)))

@@ -1,0 +1,124 @@
+import contextlib
+import os
+import pickle
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curate.errors import ModelError
+from curate.llm.answers import DEFINITIVE, STATUSES, Answer
+from curate.llm.cache import FILE, MAX_TEXT_CHARS, ResponseCache
+
+TEXT_HASH = b"t" * 16
+
+WRITER = """
+import sys
+from pathlib import Path
+from curate.llm.answers import Answer
+from curate.llm.cache import ResponseCache
+cache = ResponseCache(Path(sys.argv[1]))
+for n in range(int(sys.argv[2]), int(sys.argv[3])):
+    key = n.to_bytes(16, "big")
+    cache.put_many({key: (key, Answer("ok", sys.argv[4] + str(n)))})
+    print(n, flush=True)
+"""
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(16, "big")
+
+
+def writer(folder: Path, first: int, last: int, prefix: str = "answer ") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", WRITER, str(folder), str(first), str(last), prefix]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def test_what_was_put_comes_back(tmp_path: Path) -> None:
+    answers = {key(n): (TEXT_HASH, Answer("ok", f"ä{n}", {" a": -0.5}, 3, 1, "stop")) for n in range(1200)}
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        cache.put_many(answers)
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        assert cache.get_many([*answers, key(5000)]) == {k: answer for k, (_, answer) in answers.items()}
+        assert cache.stats()["entries"] == 1200
+
+
+def test_the_first_answer_stays(tmp_path: Path) -> None:
+    with contextlib.closing(ResponseCache(tmp_path)) as cache, contextlib.closing(ResponseCache(tmp_path)) as other:
+        cache.put_many({key(1): (TEXT_HASH, Answer("ok", "first"))})
+        other.put_many({key(1): (TEXT_HASH, Answer("ok", "second"))})
+        assert cache.get_many([key(1)])[key(1)].text == other.get_many([key(1)])[key(1)].text == "first"
+
+
+@pytest.mark.parametrize("status", sorted(set(STATUSES) - DEFINITIVE))
+def test_what_may_pass_is_not_kept(tmp_path: Path, status: str) -> None:
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        with pytest.raises(ValueError, match=status):
+            cache.put_many({key(1): (TEXT_HASH, Answer(status))})  # type: ignore[arg-type]
+        assert cache.stats() == {"entries": 0, "bytes": 0}
+
+
+def test_a_huge_reply_is_capped(tmp_path: Path) -> None:
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        cache.put_many({key(1): (TEXT_HASH, Answer("ok", "x" * (MAX_TEXT_CHARS + 5)))})
+        text = cache.get_many([key(1)])[key(1)].text
+        assert text == "x" * MAX_TEXT_CHARS
+
+
+def test_a_purge_leaves_no_byte_on_the_disk(tmp_path: Path) -> None:
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        cache.put_many(
+            {key(1): (TEXT_HASH, Answer("ok", "forgetme")), key(2): (TEXT_HASH, Answer("ok", "forgetme too"))}
+        )
+        cache.put_many({key(3): (b"k" * 16, Answer("ok", "keepme"))})
+        assert cache.purge([TEXT_HASH, b"absent, 16 bytes"]) == 2
+        on_disk = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert b"forgetme" not in on_disk
+        assert set(cache.get_many([key(1), key(2), key(3)])) == {key(3)}
+
+
+def test_an_acknowledged_answer_survives_sigkill(tmp_path: Path) -> None:
+    process = writer(tmp_path, 0, 100_000)
+    assert process.stdout
+    acknowledged = [int(process.stdout.readline()) for _ in range(50)]
+    os.kill(process.pid, signal.SIGKILL)
+    acknowledged += [int(line) for line in process.stdout.read().split()]
+    process.wait()
+    process.stdout.close()
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        found = cache.get_many(map(key, acknowledged))
+        assert [found[key(n)].text for n in acknowledged] == [f"answer {n}" for n in acknowledged]
+        cache.put_many({key(200_000): (TEXT_HASH, Answer("ok", "on we go"))})
+        # At most the answer in flight was written and not yet acknowledged.
+        assert cache.stats()["entries"] - 1 - len(acknowledged) in {0, 1}
+
+
+def test_several_processes_write_at_once(tmp_path: Path) -> None:
+    processes = [writer(tmp_path, 0, 150, f"{name} ") for name in "ab"]
+    for process in processes:
+        process.communicate()
+        assert process.returncode == 0
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        found = cache.get_many(map(key, range(150)))
+        assert {
+            k: answer.text in {f"a {int.from_bytes(k)}", f"b {int.from_bytes(k)}"} for k, answer in found.items()
+        } == {key(n): True for n in range(150)}
+
+
+@pytest.mark.parametrize("content", [pickle.dumps({"a": print}), b"\x00" * 5000, b"text" * 2000])
+def test_another_file_in_its_place_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(ModelError, match="no response cache"):
+        ResponseCache(tmp_path)
+
+
+@pytest.mark.parametrize("payload", ["{}", "null", "\x80\x04.", '{"status": "fine"}', '{"status": "ok", "score": 5}'])
+def test_a_damaged_entry_is_refused(tmp_path: Path, payload: str) -> None:
+    ResponseCache(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as db, db:
+        db.execute("insert into answers values (?, ?, ?)", (key(1), TEXT_HASH, payload))
+    with contextlib.closing(ResponseCache(tmp_path)) as cache, pytest.raises(ModelError, match="damaged"):
+        cache.get_many([key(1)])

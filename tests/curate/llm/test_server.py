@@ -1,0 +1,140 @@
+"""However the parent dies, its server dies too."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from curate.config import LlmConfig
+from curate.errors import ModelError
+from curate.llm import watch
+from curate.llm.packaged import ModelFolder
+from curate.llm.server import VllmServer, free_port, is_safe
+
+STUBBORN_TREE = """
+import os, signal, socket, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if len(sys.argv) > 2:
+    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+    time.sleep(600)
+subprocess.Popen([sys.executable, __file__, sys.argv[1], "grandchild"])
+time.sleep(600)
+"""
+"""A child and a grandchild that ignore SIGTERM; the grandchild holds the port, as vLLM's processes might."""
+
+PARENT = """
+import subprocess, sys, time
+command = [sys.executable, "-I", *sys.argv[1:]]
+watcher = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+print(watcher.pid, flush=True)
+time.sleep(600)
+"""
+
+REAL_PARENT = """
+import sys, time
+from pathlib import Path
+from curate.config import LlmConfig
+from curate.llm.answers import Request, Sampling
+from curate.llm.session import Llm
+llm = Llm(LlmConfig(), Path(sys.argv[1]))
+[answer] = llm.ask([Request(b"t" * 16, "p", "completion", "One, two,", Sampling(4))])
+print(llm._server.pid, llm._server.port, answer.status, flush=True)
+time.sleep(600)
+"""
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return condition()
+
+
+def living(group: int) -> list[int]:
+    """Processes of a group that are no zombies."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
+            except OSError:
+                continue
+            if int(its_group) == group and state not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+def test_a_stubborn_tree_dies_with_its_parent(tmp_path: Path, death: signal.Signals) -> None:
+    (tmp_path / "tree.py").write_text(STUBBORN_TREE)
+    port = free_port()
+    tree = [sys.executable, str(tmp_path / "tree.py"), str(port)]
+    command = [sys.executable, "-c", PARENT, watch.__file__, str(tmp_path / "log"), *tree]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        group = int(parent.stdout.readline())
+        assert wait_until(lambda: listens(port), 20)
+        assert len(living(group)) == 3
+        os.kill(parent.pid, death)
+    assert wait_until(lambda: not living(group) and not listens(port), 10)
+
+
+def test_the_tree_dies_when_its_root_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "tree.py").write_text(STUBBORN_TREE)
+    port = free_port()
+    tree = [sys.executable, str(tmp_path / "tree.py"), str(port)]
+    command = [sys.executable, "-I", watch.__file__, str(tmp_path / "log"), *tree]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watcher:
+        assert wait_until(lambda: listens(port), 20)
+        root = min(set(living(watcher.pid)) - {watcher.pid})
+        os.kill(root, signal.SIGKILL)
+        assert wait_until(lambda: not living(watcher.pid) and not listens(port), 10)
+
+
+def test_no_engine_is_left_after_the_parent_was_killed(tmp_path: Path) -> None:
+    """The real vLLM, killed with an answer given."""
+    command = [sys.executable, "-c", REAL_PARENT, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout
+        group, port, status = parent.stdout.readline().split()
+        assert status in {"ok", "truncated"}
+        assert listens(int(port))
+        assert len(living(int(group))) >= 3
+        parent.kill()
+    assert wait_until(lambda: not living(int(group)) and not listens(int(port)), 10)
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+    model = ModelFolder("broken", tmp_path, None)
+    (tmp_path / "config.json").write_text('{"model_type": "nonsense"}')
+    server = VllmServer(model, LlmConfig(), tmp_path / "vllm.log")
+    with pytest.raises(ModelError, match=r"(?s)ended while starting broken.*vllm\.log ends:.*nonsense"):
+        server.start()
+    assert not server.is_alive()
+    assert not listens(server.port)
+
+
+def test_a_server_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+    server = VllmServer(ModelFolder("slow", tmp_path, None), LlmConfig(startup_timeout=1), tmp_path / "vllm.log")
+    with pytest.raises(ModelError, match="did not answer in 1 s"):
+        server.start()
+    assert server.pid is None
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [("0.31.2", False), ("0.32.0", True), ("0.32.1rc1+cpu", True), ("1.0.0", True), ("0.9", False), ("None", False)],
+)
+def test_versions(version: str, safe: bool) -> None:  # noqa: FBT001 - a parameter
+    assert is_safe(version) == safe

@@ -1,0 +1,146 @@
+import math
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import polars as pl
+import pytest
+
+from curate import report, run_record
+from curate.report_facts import FunnelRow, histogram
+
+VOID = {"meta", "br", "link", "img", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Tags, attributes and the text of a page; fails on tags that are not closed in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def write(run, **changes) -> str:
+    report.write(run.work, run.config, replace(run.result, **changes))
+    return run.work.read(report.NAME).decode()
+
+
+def test_page_stands_alone_and_runs_nothing(small_run, mixed):
+    page = Page(write(small_run(mixed)))
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(page.tags)
+    names = {name for name, _ in page.attributes}
+    assert not {"src", "srcset", "action"} & names
+    assert not any(name.startswith("on") for name in names)
+    assert all(value.startswith("#") for name, value in page.attributes if name == "href")
+    assert "url(" not in write(small_run(mixed))
+
+
+def test_markup_in_documents_is_shown_not_obeyed(small_run, mixed):
+    raw = write(small_run(mixed))
+    page = Page(raw)
+    assert "<script>" not in raw
+    assert "<b>short</b>" not in raw
+    assert "<script>alert('x')</script> \"quoted\" & short" in page.text
+
+
+def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
+    run = small_run(mixed)
+    text = Page(write(run)).text
+    assert f"{run.counts.records_in} documents read" in text
+    for rule in run.counts.reasons:
+        assert rule in text
+    assert run.result.version in text
+    assert str(run.config.work) in text
+    assert "warc.truncated" in text
+    assert "not calibrated" in text.lower()
+
+
+def test_removal_across_languages_is_counted_and_shown(small_run, mixed):
+    text = Page(write(small_run(mixed))).text
+    assert re.search(r"the keeper of 1 of them is in another detected language", text)
+    assert "http://b.example/near" in text
+    assert "0.812" in text
+
+
+def test_histogram_draws_the_bounds(small_run, mixed):
+    text = Page(write(small_run(mixed))).text
+    assert "≥ 20" in text
+    assert "≤ 1" in text
+    assert "≥ 2" in text
+
+
+def test_histograms_count_every_value_and_what_lies_beyond(small_run, mixed):
+    run = small_run(mixed)
+    ledger = run.ledger
+    for measure in run_record.read(run.work.root).measures:
+        found = histogram(ledger.lazy(), measure)
+        values = ledger[measure.column].drop_nulls()
+        low = -math.inf if measure.min is None else measure.min
+        high = math.inf if measure.max is None else measure.max
+        assert sum(found.counts) == found.documents == len(values)
+        assert sum(found.beyond) == ((values < low) | (values > high)).sum()
+        assert all(beyond <= count for beyond, count in zip(found.beyond, found.counts, strict=True))
+
+
+def test_failures_make_the_page_partial(small_run, mixed):
+    page = write(small_run(mixed), status="partial", failures=("pages.warc.gz: cut at byte 7 <&>",))
+    assert 'class="pill partial"' in page
+    assert "cut at byte 7 <&>" in Page(page).text
+
+
+def test_report_of_a_run_without_documents(small_run, mixed):
+    empty = replace(mixed, documents=[], edges=[], scores=None, rejected=[], quarantined=[])
+    run = small_run(empty)
+    Page(write(run))
+    assert [row.remaining for row in report.funnel(run.work)] in ([], [0])
+
+
+def test_funnel_ends_with_what_was_kept_and_misses_nobody(small_run, mixed):
+    run = small_run(mixed)
+    rows = report.funnel(run.work)
+    assert all(isinstance(row, FunnelRow) for row in rows)
+    assert rows[-1].remaining == run.counts.kept
+    for before, after in pairwise(rows):
+        assert after.remaining == before.remaining - after.removed
+        assert after.share == pytest.approx(after.remaining / rows[0].remaining)
+    ledger = run.ledger
+    assert rows[0].remaining == len(ledger.filter(~pl.col("is_synthetic")))
+
+
+def test_bound_of_a_keep_fraction_is_drawn(small_run, mixed):
+    measures = [{"filter": "length.words", "keep": {"keep_fraction": 0.5}}]
+    run = small_run(replace(mixed, settings={**mixed.settings, "measure": measures}))
+    found = run.ledger.filter(pl.col("reason").str.starts_with("length.words"))["reason"][0]
+    bound = float(found.rpartition(" < ")[2])
+    assert f"≥ {bound:g}" in Page(write(run)).text
+
+
+def test_same_ledger_same_page(small_run, mixed):
+    run = small_run(mixed)
+    assert write(run) == write(run)
