@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.schema import DOCUMENTS, measures_schema
-from curate.step import Commit, read_shard
+from curate.step import Commit, read_file, read_shard
 from curate.storage import Store
 
 FACTS = ["id", "text_hash", "url", "source", "date", "lang", "lang_score", "license", "is_synthetic", "derived_from",
@@ -71,8 +70,7 @@ def _facts_of(store: Store, part: Part) -> pl.DataFrame | None:
 
 
 def _frame(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:
-    table = pq.read_table(store.path(name), columns=columns, page_checksum_verification=True, use_threads=False)
-    frame = pl.from_arrow(table)
+    frame = pl.from_arrow(read_file(store.path(name), columns))
     assert isinstance(frame, pl.DataFrame)
     return frame
 

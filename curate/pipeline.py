@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from curate import card, openlineage, report, run_record
+from curate import card, language, openlineage, report, run_record
 from curate.config import RunConfig
 from curate.corpus import Part, read_rows
 from curate.errors import CurateError, ModelError, PartialRun
 from curate.executor import Executor, Pool
 from curate.ledger import SYNTHETIC, Counts, write_ledger
+from curate.llm import prompts
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
 from curate.result import RunResult, StageResult
@@ -180,10 +181,22 @@ class Pipeline:
             "config": self.config.identity(),
             "code": {"curate": card.package_version(), "extract": extract.VERSION, "measure": measure.VERSION,
                      "dedup": dedup.VERSION, "select": select.VERSION, "publish": publish.VERSION},
+            "models": self._models(),
             "measures": list(select.columns_of(self.config)),
             "counts": asdict(counts),
             "notes": list(self._notes()),
         }  # fmt: skip
+
+    def _models(self) -> dict[str, str | None]:
+        """Every model, prompt and tokenizer by its content."""
+        config = self.config
+        return {
+            "language": language.model_hash(config.extract.language.model),
+            "llm": str(self._llm_identity()) if config.llm else None,
+            "judge": prompts.load(config.judge.rubric, "judge").hash if config.judge else None,
+            "synthesize": prompts.load(config.synthesize.prompt, "synthesis").hash if config.synthesize else None,
+            "tokenizer": publish.tokenizer_hash(config.publish),
+        }
 
     def _notes(self) -> list[str]:
         """What a reader of the data must know."""

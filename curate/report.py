@@ -23,6 +23,9 @@ NAME = "report.html"
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
+SYNTHESIS = ("asked", "accepted", "rejected", "failed", "over_budget", "llm.prompt_tokens", "llm.completion_tokens")
+"""Counters of the synthesis that are shown."""
+
 WIDTH, HEIGHT, TOP, BOTTOM = 400.0, 96.0, 14.0, 14.0
 """Of a histogram, in its own units: the drawing, and the room above and below it for labels."""
 
@@ -86,8 +89,10 @@ def _manifest(result: RunResult) -> Mapping[str, Any]:
 
 
 def _synthesis(result: RunResult) -> Mapping[str, int]:
-    """The counters of the synthesis by their names; empty where there was none."""
-    return next((dict(sorted(s.counts.items())) for s in result.stages if s.name == "synthesize"), {})
+    """What became of the questions, in that order, and what they cost; empty where none was asked."""
+    counts = next((s.counts for s in result.stages if s.name == "synthesize"), {})
+    names = {name: name.removeprefix("llm.").replace("_", " ") for name in SYNTHESIS if name in counts}
+    return {shown: counts[name] for name, shown in names.items()}
 
 
 def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:

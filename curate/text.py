@@ -77,6 +77,8 @@ def decode(data: bytes, charset: str | None, *, is_html: bool) -> str:
         label = _codec(_declared(data))
         if label in ("utf-16-le", "utf-16-be"):
             label = "utf-8"  # A page that can be read far enough to say UTF-16 is not UTF-16.
+    if label is None and b"\x1b$" in data:
+        label = _detected(data)  # ISO-2022-JP is plain ASCII with escapes, so it would pass for UTF-8.
     if label in (None, "utf-8", "cp1252"):
         try:
             return data.decode()

@@ -36,7 +36,7 @@ def gram_characters(data, start, end, first, top_sizes, dup_sizes):
     size = _table_size(most_words)
     seen, alone = np.empty(8 * size, np.uint8), np.empty(most_words, np.uint8)
     slots = np.empty(most_words, np.int64)
-    table = np.zeros((size, 4), np.int64)  # epoch and first word of a gram, its hash, its count, padding: half a line
+    keys, values, counts = np.zeros(size, np.uint64), np.zeros(size, np.int64), np.zeros(size, np.int64)
     powers = _power_table()
     epoch = np.int64(0)
     for i in range(num_documents):
@@ -46,12 +46,14 @@ def gram_characters(data, start, end, first, top_sizes, dup_sizes):
         for k in range(len(top_sizes)):
             epoch += 1
             n = top_sizes[k]
-            top[i, k] = _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, epoch)
+            top[i, k] = _top(
+                n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, values, counts, epoch
+            )
         _find_alone_prefixes(num_words, joined, byte_at, slots, seen, alone)
         for k in range(len(dup_sizes)):
             epoch += 1
             n = dup_sizes[k]
-            dup[i, k] = _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, epoch)
+            dup[i, k] = _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, values, epoch)
     return top, dup
 
 
@@ -195,7 +197,7 @@ def _same_words(joined, byte_at, a, b, n):
 
 
 @njit(cache=True, nogil=True)
-def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, epoch):
+def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, values, counts, epoch):
     """(characters of the most frequent n-gram, n - 1 spaces with them) x its count. A slot is empty in a new epoch."""
     if num_words < n:
         return 0
@@ -207,30 +209,30 @@ def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, 
             lonely |= alone[j + k] != 0
         if lonely:
             continue
-        key = np.int64(_spread(_hash_of(j, n, byte_at, hash_at, powers)))
+        h = _hash_of(j, n, byte_at, hash_at, powers)
         num_bytes = byte_at[j + n] - byte_at[j]
-        slot = key & mask
-        while table[slot, 0] >> 32 == epoch:
-            other = table[slot, 0] & 0xFFFFFFFF
+        slot = np.int64(_spread(h) & np.uint64(mask))
+        while values[slot] >> 32 == epoch:
+            other = values[slot] & 0xFFFFFFFF
             if (
-                table[slot, 1] == key
+                keys[slot] == h
                 and byte_at[other + n] - byte_at[other] == num_bytes
                 and _same_words(joined, byte_at, other, j, n)
             ):
                 break
             slot = (slot + 1) & mask
-        if table[slot, 0] >> 32 == epoch:
-            table[slot, 2] += 1
-            other = table[slot, 0] & 0xFFFFFFFF
-            if table[slot, 2] > best_count or (table[slot, 2] == best_count and other < best):
-                best, best_count = other, table[slot, 2]
+        if values[slot] >> 32 == epoch:
+            counts[slot] += 1
+            other = values[slot] & 0xFFFFFFFF
+            if counts[slot] > best_count or (counts[slot] == best_count and other < best):
+                best, best_count = other, counts[slot]
         else:
-            table[slot, 0], table[slot, 1], table[slot, 2] = epoch << 32 | j, key, 1
+            keys[slot], values[slot], counts[slot] = h, epoch << 32 | j, 1
     return (char_at[best + n] - char_at[best] + n - 1) * best_count
 
 
 @njit(cache=True, nogil=True)
-def _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, epoch):
+def _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, values, epoch):
     """Characters of the n-grams that a walk meets again."""
     mask = _table_size(num_words) - 1
     characters = np.int64(0)
@@ -240,21 +242,21 @@ def _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, table, 
         if alone[j] and num_bytes >= _PREFIX:
             j += 1
             continue
-        key = np.int64(_spread(_hash_of(j, n, byte_at, hash_at, powers)))
-        slot = key & mask
-        while table[slot, 0] >> 32 == epoch:
-            other = table[slot, 0] & 0xFFFFFFFF
+        h = _hash_of(j, n, byte_at, hash_at, powers)
+        slot = np.int64(_spread(h) & np.uint64(mask))
+        while values[slot] >> 32 == epoch:
+            other = values[slot] & 0xFFFFFFFF
             if (
-                table[slot, 1] == key
+                keys[slot] == h
                 and byte_at[other + n] - byte_at[other] == num_bytes
                 and _same_bytes(joined, byte_at[other], byte_at[j], num_bytes)
             ):
                 break
             slot = (slot + 1) & mask
-        if table[slot, 0] >> 32 == epoch:
+        if values[slot] >> 32 == epoch:
             characters += char_at[j + n] - char_at[j]
             j += n
         else:
-            table[slot, 0], table[slot, 1] = epoch << 32 | j, key
+            keys[slot], values[slot] = h, epoch << 32 | j
             j += 1
     return characters

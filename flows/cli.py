@@ -29,7 +29,7 @@ class Commands(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ray answers SIGTERM with the latter.
             _fail("stopped; run the same command again to go on: what is finished is kept", 1)
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -82,6 +82,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run the pipeline: only what is not done yet is computed."""
+    signal.signal(signal.SIGTERM, _stop)
     import curate
     from curate.check import check_models
     from curate.config import with_overrides
@@ -90,7 +91,6 @@ def run(
     from flows.server import prepare_environment
     from flows.summary import summary
 
-    signal.signal(signal.SIGTERM, _stop)
     # Before Prefect too: a wrong config must not start a server.
     changed = with_overrides(
         curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, no_llm=no_llm

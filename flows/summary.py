@@ -10,14 +10,17 @@ TOP_REASONS = 5
 
 def summary(result: RunResult) -> str:
     """A few lines for a terminal."""
+    judged, written, written_kept = _by_models(result)
     lines = [
-        f"{result.records_in:,} records in: {result.kept:,} kept, {result.rejected:,} rejected, "
-        f"{result.quarantined:,} quarantined"
+        f"{result.records_in - written:,} records in{f', {written:,} written by the model' if written else ''}: "
+        f"{result.kept:,} kept, {result.rejected:,} rejected, {result.quarantined:,} quarantined"
     ]
     top = list(result.reasons.items())[:TOP_REASONS]
     if top:
         lines.append("most rejected by: " + ", ".join(f"{rule} {n:,}" for rule, n in top))
-    lines += _model_lines(result)
+    stages = {stage.name for stage in result.stages}
+    if "judge" in stages:
+        lines.append(f"judged {judged:,}" + (f", synthetic {written_kept:,}" if "synthesize" in stages else ""))
     lines += [f"note: {note}" for note in result.notes]
     lines += [f"failed: {failure}" for failure in result.failures]
     if result.nothing_to_do:
@@ -29,16 +32,15 @@ def summary(result: RunResult) -> str:
     return "\n".join(lines)
 
 
-def _model_lines(result: RunResult) -> list[str]:
-    """What the judge and the writer did; empty where there was none."""
-    stages = {stage.name for stage in result.stages}
-    rows = curate.read_ledger(result.work) if result.version and result.records_in else None
-    if rows is None or "judge" not in stages:
-        return []
-    [judged] = rows.filter(pl.col("quality_status") == "scored").select(pl.len()).collect()["len"]
-    lines = [f"judged {judged:,}"]
-    if "synthesize" in stages:
-        [written] = rows.filter(pl.col("is_synthetic")).select(pl.len()).collect()["len"]
-        [kept] = rows.filter(pl.col("is_synthetic"), pl.col("status") == "kept").select(pl.len()).collect()["len"]
-        lines.append(f"synthetic {kept:,} kept of {written:,} written")
-    return [", ".join(lines)]
+def _by_models(result: RunResult) -> tuple[int, int, int]:
+    """Documents with a score, documents that a model wrote, and how many of those are kept."""
+    if not result.records_in:
+        return 0, 0, 0
+    synthetic = pl.col("is_synthetic")
+    counted = curate.read_ledger(result.work).select(
+        judged=(pl.col("quality_status") == "scored").sum(),
+        written=synthetic.sum(),
+        written_kept=(synthetic & (pl.col("status") == "kept")).sum(),
+    )
+    [row] = counted.collect().rows()
+    return row[0], row[1], row[2]

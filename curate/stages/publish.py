@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from curate.lineage import canonical, key, uniform
 from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.stages.select import columns_of
 from curate.step import Commit, ShardWriter, Task, take_rows
-from curate.storage import Store
+from curate.storage import Store, content_hash
 
 VERSION = 1
 
@@ -59,15 +60,32 @@ def data_schema(config: RunConfig) -> pa.Schema:
     return with_extra(with_measures(DATA, published_measures(config)), extra_columns(config))
 
 
+def identity(config: RunConfig) -> list[object]:
+    """What of the config can change a part whose rows are given."""
+    publish = config.publish
+    tokenizer = tokenizer_hash(publish)
+    return [VERSION, SCHEMA_VERSION, config.seed, publish.validation_share, publish.row_group_rows, tokenizer,
+            data_schema(config).names]  # fmt: skip
+
+
 def part_key(kept: pl.DataFrame, config: RunConfig) -> str:
     """Hash of every value that is decided and of the texts' hashes: equal keys, equal parts."""
     columns = [*DECIDED, *published_measures(config)]
     values = io.BytesIO()
     kept.select(columns).rechunk().write_ipc(values)
-    digest = hashlib.sha256(values.getbuffer()).hexdigest()
-    return key(
-        "publish", VERSION, SCHEMA_VERSION, digest, len(kept), config.seed, config.publish.model_dump(mode="json")
-    )
+    return key("publish", identity(config), hashlib.sha256(values.getbuffer()).hexdigest())
+
+
+def tokenizer_file(config: PublishConfig) -> Path | None:
+    """The tokenizer.json that counts tokens."""
+    path = config.tokenizer
+    return path / "tokenizer.json" if path is not None and path.is_dir() else path
+
+
+def tokenizer_hash(config: PublishConfig) -> str | None:
+    """Hex sha256 of the tokenizer; None where none is configured."""
+    file = tokenizer_file(config)
+    return content_hash(str(file)) if file else None
 
 
 def tasks(work: Store, decisions: Commit, config: RunConfig) -> list[Task]:
@@ -160,8 +178,7 @@ def _token_counts(texts: pa.ChunkedArray, config: PublishConfig) -> pa.Array:
         return pa.nulls(len(texts), pa.int64())
     from tokenizers import Tokenizer  # 0.2 s and 100 MB that a run without exact counts does not pay
 
-    path = config.tokenizer / "tokenizer.json" if config.tokenizer.is_dir() else config.tokenizer
-    encoded = Tokenizer.from_file(str(path)).encode_batch(texts.to_pylist(), add_special_tokens=False)
+    encoded = Tokenizer.from_file(str(tokenizer_file(config))).encode_batch(texts.to_pylist(), add_special_tokens=False)
     return pa.array([len(e.ids) for e in encoded], pa.int64())
 
 

@@ -194,12 +194,11 @@ def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> lis
     detected_by = detection.model_dump(mode="json") | {"model": language.model_hash(detection.model)}
     versions = [VERSION, NORMALISE_VERSION, language.VERSION]
     what = [versions, prompt, asked, config.seed, config.llm.identity(), str(identity), detected_by]
-    ids = [id_.hex() for id_ in best["id"]]
-    key = lineage.key("synthesize", what, ids)
+    # A shard's name says how it was extracted, and so which licence and language the new rows inherit.
     places = list(best.select("shard", "row").iter_rows())
-    return [
-        Task("synthesize", key, f"{len(ids)} documents", synthesize_places, (places, wanted, config.seed, language))
-    ]
+    key = lineage.key("synthesize", what, places, [id_.hex() for id_ in best["id"]])
+    args = (places, wanted, config.seed, detection)
+    return [Task("synthesize", key, f"{len(places)} documents", synthesize_places, args)]
 
 
 def synthesize_places(

@@ -144,8 +144,16 @@ class _Watch:
             return  # It has ended since it was listed.
         self.peaks[pid] = max(self.peaks.get(pid, 0), _high_water(status))
         self.ticks[pid] = int(times[11]) + int(times[12])
-        if command.startswith(b"ray::") or b"default_worker.py" in command:
+        if _is_worker(command):
             self.workers.add(pid)
+
+
+def _is_worker(command: bytes) -> bool:
+    """Whether a command line is that of a process which runs tasks; Ray's agents and its raylet are none."""
+    title = command.partition(b"\0")[0]
+    if title.startswith(b"ray::"):
+        return b"Agent" not in title
+    return b"default_worker.py" in command and b"raylet" not in title
 
 
 def _below(root: int) -> Sequence[int]:

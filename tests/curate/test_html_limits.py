@@ -63,7 +63,8 @@ def test_depth_and_number_are_those_of_the_parser(name: str) -> None:
 
 @given(st.lists(st.sampled_from([
     "<div>", "</div>", "<p>", "</p>", "<b>", "</b>", "<i id=1>", "</i>", "<a href=x>", "</a>", "<table>", "</table>",
-    "<tr>",    "<td>", "</td>", "<li>", "<ul>", "</ul>", "<span>", "</span>", "x", "<svg>", "</svg>", "<g/>", "<br>", "<h2>",
+    "<tr>", "<td>", "</td>",
+    "<li>", "<ul>", "</ul>", "<span>", "</span>", "x", "<svg>", "</svg>", "<g/>", "<br>", "<h2>",
     "</h2>",
 ]), max_size=60), st.integers(0, 10))  # fmt: skip
 @settings(max_examples=300, deadline=None)

@@ -9,6 +9,7 @@ import pytest
 
 from curate import report, run_record
 from curate.report_facts import FunnelRow, histogram
+from curate.result import StageResult
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -106,6 +107,14 @@ def test_histograms_count_every_value_and_what_lies_beyond(small_run, mixed):
         assert sum(found.counts) == found.documents == len(values)
         assert sum(found.beyond) == ((values < low) | (values > high)).sum()
         assert all(beyond <= count for beyond, count in zip(found.beyond, found.counts, strict=True))
+
+
+def test_synthesis_is_counted_in_order(small_run, mixed):
+    run = small_run(mixed)
+    counts = {"accepted": 1, "asked": 3, "failed": 0, "in": 3, "llm.prompt_tokens": 1234, "rejected": 2}
+    stages = (*run.result.stages, StageResult("synthesize", 1, 1, 0, 2.0, counts))
+    text = Page(write(run, stages=stages)).text
+    assert "asked 3 accepted 1 rejected 2 failed 0 prompt tokens 1,234" in text
 
 
 def test_failures_make_the_page_partial(small_run, mixed):

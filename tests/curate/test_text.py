@@ -21,7 +21,8 @@ SENTENCES = {
 }
 CHARSETS = [
     ("de", "iso-8859-1"), ("de", "iso-8859-15"), ("de", "windows-1252"), ("de", "utf-8"), ("ru", "windows-1251"),
-    ("ru", "koi8-r"),    ("ru", "iso-8859-5"), ("ja", "shift_jis"), ("ja", "euc-jp"), ("ja", "iso-2022-jp"), ("zh", "gb2312"), ("zh", "gbk"),
+    ("ru", "koi8-r"),
+    ("ru", "iso-8859-5"), ("ja", "shift_jis"), ("ja", "euc-jp"), ("ja", "iso-2022-jp"), ("zh", "gb2312"), ("zh", "gbk"),
     ("zh", "gb18030"), ("ko", "euc-kr"), ("pl", "iso-8859-2"), ("pl", "windows-1250"), ("el", "iso-8859-7"),
     ("th", "tis-620"),
 ]  # fmt: skip

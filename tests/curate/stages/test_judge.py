@@ -15,6 +15,8 @@ from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
 from curate.stages.judge import judge
+from curate.step import read_shard, run_step
+from curate.storage import Store
 from tests import fake_llm
 
 LENIENT = JudgeConfig(max_failed_share=1.0)
@@ -140,6 +142,28 @@ def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
     assert stage.tasks(table, run_config(max_documents=10, keep={"min": 0.5, "missing": {
         "not_sampled": "keep", "failed": "reject"}}), identity)[0].key == task.key  # fmt: skip
     assert stage.tasks(decisions(documents("x"), "rejected"), run_config(), identity) == []
+
+
+def test_a_task_commits_a_row_a_document(tmp_path: Path) -> None:
+    store = Store(tmp_path / "work")
+    halves = [documents(*(f"Text {n}." for n in range(start, start + 3))) for start in (0, 3)]
+    shards = [
+        run_step(store, "extract", f"e{n}", lambda w, h=half: w.write("documents", h)) for n, half in enumerate(halves)
+    ]
+    names = [commit.of("documents")[0].name for commit in shards]
+    rows = pl.concat([
+        decisions(half).with_columns(shard=pl.lit(name), row=pl.int_range(pl.len()))
+        for half, name in zip(halves, names, strict=True)
+    ])  # fmt: skip
+    with fake_llm.serve() as fake, opened(tmp_path / "cache", fake.base_url) as llm:
+        [task] = stage.tasks(rows, run_config(), llm.identity)
+        commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
+    [scores] = commit.of("scores")
+    found = read_shard(store, scores)
+    assert found.column("id").to_pylist() == sorted(rows["id"])
+    by_id = dict(zip(rows["id"], rows["text_hash"], strict=True))
+    assert {row["id"]: row["text_hash"] for row in found.to_pylist()} == by_id
+    assert commit.counts["in"] == commit.counts["llm.sent"] == 6
 
 
 def test_the_real_model_prefers_a_lecture_to_spam(tmp_path: Path, llm_endpoint: Any) -> None:

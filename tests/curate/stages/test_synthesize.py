@@ -15,10 +15,18 @@ from curate.llm import client, prompts
 from curate.llm.session import Identity, Llm
 from curate.stages import synthesize as stage
 from curate.stages.synthesize import Synthesis, copied_share, repeated_share, synthesize
+from curate.step import read_shard, run_step
+from curate.storage import Store
 from tests import fake_llm
 
 SOURCE_TEXT = " ".join(f"source{n}" for n in range(200))
 GOOD = " ".join(f"word{n}" for n in range(80)) + "."
+ENGLISH = (
+    "Water moves through the soil and into the roots of a plant, from where it rises through narrow vessels to the "
+    "leaves. There most of it leaves the plant as vapour, which cools the leaf and pulls more water up behind it. When "
+    "the ground is dry, small openings in the leaf close, and the plant loses less; but it also takes in less of the "
+    "air from which it builds its sugars, and so it grows more slowly until the rain returns."
+)
 CONFIG = SynthesizeConfig()
 
 
@@ -163,10 +171,12 @@ def test_shares_are_shares(words: list[str], source: list[str]) -> None:
 
 
 def decisions(count: int) -> pl.DataFrame:
-    return pl.DataFrame({
-        "id": [n.to_bytes(16, "big") for n in range(count)], "status": "kept",
-        "quality": [n / 100 for n in range(count)], "lang": "eng_Latn", "is_synthetic": False, "shard": "s.parquet", "row": list(range(count)),
-    })  # fmt: skip
+    rows = [
+        {"id": n.to_bytes(16, "big"), "status": "kept", "quality": n / 100, "lang": "eng_Latn", "is_synthetic": False,
+         "shard": "s.parquet", "row": n}
+        for n in range(count)
+    ]  # fmt: skip
+    return pl.DataFrame(rows)
 
 
 def run_config(**settings: Any) -> RunConfig:
@@ -190,6 +200,35 @@ def test_the_best_judged_documents_are_asked_about() -> None:
     assert stage.tasks(shuffled, run_config(max_documents=3), identity)[0].key == task.key
     assert stage.tasks(table, run_config(max_documents=3, temperature=0.1), identity)[0].key != task.key
     assert stage.tasks(table.clear(), run_config(), identity) == []
+
+
+def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
+    store = Store(tmp_path / "work")
+    table = documents(*(f"{n} {SOURCE_TEXT}" for n in range(4))).select(schema.DOCUMENTS.names)
+    extracted = run_step(store, "extract", "e", lambda writer: writer.write("documents", table))
+    [shard] = extracted.of("documents")
+    rows = decisions(4).with_columns(id=pl.Series(table.column("id").to_pylist()), shard=pl.lit(shard.name))
+    turn = iter([ENGLISH, "short", ENGLISH, ENGLISH])
+    with (
+        fake_llm.serve("ok", "ok", 500, "ok", write=lambda _: next(turn)) as fake,
+        opened(tmp_path / "cache", fake.base_url, concurrency=1) as llm,
+    ):
+        [task] = stage.tasks(rows, run_config(), llm.identity)
+        commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
+    assert {name: commit.counts[name] for name in ("in", "asked", "accepted", "rejected", "failed")} == {
+        "in": 4, "asked": 4, "accepted": 2, "rejected": 1, "failed": 1,
+    }  # fmt: skip
+    assert commit.rows("documents") == 2
+    [rejected] = commit.of("rejected")
+    found = read_shard(store, rejected).to_pylist()
+    assert [row["reason"] for row in found] == ["synthesize.words=1 < 50", "synthesize.http_error (HTTP 500)"]
+    assert [row["offset"] for row in found] == [1, 2]
+    [accepted] = commit.of("documents")
+    # The best judged document, which is the last, was asked about first.
+    assert read_shard(store, accepted).column("derived_from").to_pylist() == [
+        [table.column("id")[3].as_py()],
+        [table.column("id")[0].as_py()],
+    ]
 
 
 def test_the_real_model_writes(tmp_path: Path, llm_endpoint: Any) -> None:
