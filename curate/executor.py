@@ -89,8 +89,8 @@ class Executor:
             return
         if os.environ.get("RAY_AUTH_MODE", "token") != "token":
             raise ConfigError(
-                f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: without token authentication anybody who reaches Ray runs "
-                "code here; unset it (Ray's default is token), and start a cluster of your own the same way"
+                f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: without token authentication anybody who reaches Ray "
+                "runs code here; unset it (Ray's default is token), and start a cluster of your own the same way"
             )
         if self.config.address:
             ray.init(address=self.config.address, runtime_env={"env_vars": WORKER_ENVIRONMENT}, log_to_driver=False)

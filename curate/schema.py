@@ -23,7 +23,7 @@ DOCUMENTS = pa.schema([
     ("text_hash", ID),                      # BLAKE3 of `text`
     ("url", pa.string()),                   # exactly as stored; null where the record has none
     ("source", pa.string()),                # from the config
-    ("date", pa.timestamp("s", "UTC")),     # null where absent or unreadable
+    ("date", pa.timestamp("ms", "UTC")),    # null where absent or unreadable
     ("lang", pa.string()),                  # ISO 639-3 with script, such as eng_Latn; und
     ("lang_score", pa.float64()),           # probability of `lang`, 0..1; that of the best guess for und
     ("license", pa.string()),               # of the record, else of the source; null is unknown
@@ -42,7 +42,7 @@ REJECTED = pa.schema([
     ("id", ID),                             # null where the record has no payload to hash
     ("url", pa.string()),
     ("source", pa.string()),
-    ("date", pa.timestamp("s", "UTC")),
+    ("date", pa.timestamp("ms", "UTC")),
     ("reason", pa.string()),                # such as extract.status=404, extract.no_text
     ("offset", pa.int64()),
     ("end", pa.int64()),
@@ -85,7 +85,7 @@ LEDGER = pa.schema([
     ("text_hash", ID),
     ("url", pa.string()),
     ("source", pa.string()),
-    ("date", pa.timestamp("s", "UTC")),
+    ("date", pa.timestamp("ms", "UTC")),
     ("lang", pa.string()),
     ("lang_score", pa.float64()),
     ("is_synthetic", pa.bool_()),
@@ -109,7 +109,7 @@ DATA = pa.schema([
     ("text", pa.large_string()),
     ("url", pa.string()),
     ("source", pa.string()),
-    ("date", pa.timestamp("s", "UTC")),
+    ("date", pa.timestamp("ms", "UTC")),
     ("lang", pa.string()),
     ("lang_score", pa.float64()),
     ("quality", pa.float64()),

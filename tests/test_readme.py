@@ -36,8 +36,15 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> pl.DataFrame:
 
 def left(truth: pl.DataFrame, kept: set[str], kind: str) -> tuple[int, int]:
     """Planted pages of a kind, and how many are left: copies count when they stand beside their original."""
-    pages = truth.filter(pl.col("kind") == kind) if kind != "near_copy" else truth.filter(pl.col("kind").str.starts_with("near"))
-    beside = [url in kept and (original is None or original in kept) for url, original in pages.select("url", "dup_of").iter_rows()]
+    pages = (
+        truth.filter(pl.col("kind") == kind)
+        if kind != "near_copy"
+        else truth.filter(pl.col("kind").str.starts_with("near"))
+    )
+    beside = [
+        url in kept and (original is None or original in kept)
+        for url, original in pages.select("url", "dup_of").iter_rows()
+    ]
     return len(pages), sum(beside)
 
 
@@ -54,7 +61,9 @@ def test_the_map_names_what_is_there() -> None:
     named = set(re.findall(r"^([\w./-]+?)/? {2,}", section("Map"), re.MULTILINE))
     assert named
     assert not [name for name in named if not (ROOT / name).exists()]
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     top = {Path(name).parts[0] for name in listed if not name.startswith(".")}
     assert top <= {Path(name).parts[0] for name in named}
 

@@ -131,6 +131,22 @@ class Documents:
         """Tokens of `content`; None without a tokenizer."""
         return len(self.tokenizer.encode(content, add_special_tokens=False).ids) if self.tokenizer else None
 
+    def check_choices(self, prompt: Prompt) -> None:
+        """Raise ConfigError unless each choice is one token where it is asked for; unknown without a tokenizer."""
+        if self.tokenizer is None:
+            return
+        before = prompt.render("A text.") if prompt.form == "completion" else ""
+        tokens = self.tokenizer.encode_batch(
+            [before, *(before + choice for choice in prompt.choices)], add_special_tokens=False
+        )
+        start = tokens[0].ids
+        for choice, whole in zip(prompt.choices, tokens[1:], strict=True):
+            if whole.ids[: len(start)] != start or len(whole.ids) != len(start) + 1:
+                raise ConfigError(
+                    f"prompt {prompt.name}: choice {choice!r} is not one token of the model's after the prompt; name a "
+                    "shorter word, and mind the blank before it"
+                )
+
     def _break_special(self, tokenizer: Tokenizer, text: str, max_tokens: int) -> tuple[str, int]:
         """`text` without special tokens, and where its first `max_tokens` tokens end."""
         while True:

@@ -1,9 +1,11 @@
 """A vLLM server as a child process on 127.0.0.1 that never outlives us, however we die."""
 
+import contextlib
 import importlib.metadata
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -99,7 +101,10 @@ class VllmServer:
             return
         assert self._watcher.stdin is not None
         self._watcher.stdin.close()
-        self._watcher.wait(timeout=60)
+        if self._watcher.wait(timeout=60) < 0:
+            # Somebody killed the watcher itself: the engine lives on in its group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._watcher.pid, signal.SIGKILL)
         self._watcher = None
 
     def is_alive(self) -> bool:

@@ -22,6 +22,9 @@ from curate.storage import Store, open_input
 
 VERSION = 1
 
+SECONDS = pa.timestamp("s", "UTC")
+"""What readers give; Parquet has no seconds, so shards have milliseconds."""
+
 BATCH_RECORDS = 256
 BATCH_CHARACTERS = 16 << 20
 """A batch is written at whichever comes first: that many records, or characters of text."""
@@ -149,7 +152,7 @@ class _Batch:
             "text_hash": [lineage.text_hash(found) for found in texts],
             "url": [r.url for r in records],
             "source": pa.repeat(source.source, number),
-            "date": [r.date for r in records],
+            "date": pa.array([r.date for r in records], SECONDS),
             "lang": langs,
             "lang_score": scores,
             "license": licenses,
@@ -184,7 +187,7 @@ class _Batch:
             "id": [identity for _, identity in self.rejected],
             "url": [i.url for i in items],
             "source": pa.repeat(self.split.input.source, len(items)),
-            "date": [i.date for i in items],
+            "date": pa.array([i.date for i in items], SECONDS),
             "reason": [i.reason for i in items],
             "offset": [i.offset for i in items],
             "end": [i.end for i in items],

@@ -32,6 +32,7 @@ def judge(documents: pa.Table, llm: Llm, config: JudgeConfig) -> pa.Table:
     Raises JudgeError when more than `max_failed_share` of the questions gave no score.
     """
     prompt = prompts.load(config.rubric, "judge")
+    llm.documents.check_choices(prompt)
     requests: dict[bytes, Request] = {}
     for text, text_hash in zip(*(documents.column(name).to_pylist() for name in ("text", "text_hash")), strict=True):
         if text_hash not in requests:

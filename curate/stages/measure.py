@@ -21,7 +21,12 @@ VERSION = 1
 
 def identity(chosen: Sequence[FilterConfig]) -> list[object]:
     """What of the config can change a measured value; the bounds cannot."""
-    return [VERSION, provider().version, [[filters.get(f.filter).column, dict(f.params)] for f in chosen]]
+    return [
+        VERSION,
+        provider().name,
+        provider().version,
+        [[filters.get(f.filter).column, dict(f.params)] for f in chosen],
+    ]
 
 
 def columns(chosen: Sequence[FilterConfig]) -> list[str]:

@@ -111,7 +111,7 @@ def equal_texts(found: Found, labelled: int) -> bool:
     twice = found.ledger.filter(pl.col("status") == "kept")["text_hash"].is_duplicated().sum()
     repeats = len(found.documents) - len(found.texts)
     emit(Figure("dedup.equal_texts", repeats, f"documents whose text another one has, {labelled} of them labelled"))
-    emit(Figure("dedup.equal_texts_kept", float(twice), "documents that share their text and were all kept", goal=0))
+    emit(Figure("dedup.equal_texts_kept", int(twice), "documents that share their text and were all kept", goal=0))
     return not twice
 
 
@@ -155,7 +155,7 @@ def verification(found: Found, config: MinhashConfig) -> bool:
     """Of the candidates exactly those are edges whose s, by compiled and by plain code, is at or above the bound."""
     candidates, bound = sorted(found.candidates), config.min_similarity
     s = found.similarities(candidates, config.shingle_words)
-    wrong = sum((x >= bound) != (pair in found.edges) for pair, x in zip(candidates, s, strict=True))
+    wrong = sum(bool(x >= bound) != (pair in found.edges) for pair, x in zip(candidates, s, strict=True))
     emit(Figure("dedup.candidates", len(candidates), "pairs"))
     emit(Figure("dedup.edges", len(found.edges), "pairs"))
     emit(Figure("dedup.verified_wrongly", wrong, f"of {len(candidates)} candidates, compiled Jaccard", goal=0))
@@ -186,7 +186,7 @@ def across_languages(found: Found) -> None:
     keepers = found.ledger.filter(pl.col("reason").ne_missing("duplicate_id")).select("id", keeper_lang="lang")
     both = removed.join(keepers, left_on="cluster_id", right_on="id", how="left")
     emit(Figure("dedup.removed", len(removed), f"documents of {len(found.ledger)}"))
-    emit(Figure("dedup.removed_across_languages", (both["lang"] != both["keeper_lang"]).sum(), "documents"))
+    emit(Figure("dedup.removed_across_languages", int((both["lang"] != both["keeper_lang"]).sum()), "documents"))
 
 
 def main() -> None:

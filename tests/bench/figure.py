@@ -32,17 +32,17 @@ class Figure:
         return json.dumps({**values, "ratio": ratio, "goal": goal}, default=float, allow_nan=False)
 
     def rounded(self) -> "Figure":
-        """Four significant digits: more would be noise."""
+        """Four significant digits of what was measured: more would be noise. Counts stay whole."""
         peer = None if self.peer_value is None else _significant(self.peer_value)
         return Figure(self.figure, _significant(self.value), self.unit, self.peer, peer, self.goal)
 
 
 def _significant(value: float) -> float:
-    return float(f"{value:.4g}")
+    return value if isinstance(value, int) else float(f"{value:.4g}")
 
 
 def emit(figure: Figure) -> None:
-    """Print the figure now: a benchmark that is stopped later has still said what it found."""
+    """Print the figure now, so that a benchmark which is stopped later has still said what it found."""
     sys.stdout.write(figure.rounded().line() + "\n")
     sys.stdout.flush()
 

@@ -59,6 +59,14 @@ def test_shipped_prompts_load_and_end_where_the_answer_goes(name: str, kind: str
     assert len(prompt.hash) == 32
 
 
+@pytest.mark.parametrize("choice", [" incomprehensibly", " very good"])
+def test_a_choice_of_several_tokens_is_refused(tmp_path: Path, tokenizer: Tokenizer, choice: str) -> None:
+    prompt = prompts.load(write(tmp_path, HEAD + f'choices: {{" bad": 0, "{choice}": 1}}\n'), "judge")
+    with pytest.raises(ConfigError, match="is not one token"):
+        Documents(tokenizer).check_choices(prompt)
+    Documents(None).check_choices(prompt)
+
+
 def test_the_choices_of_the_shipped_judge_are_single_tokens_behind_its_prompt(tokenizer: Tokenizer) -> None:
     prompt = prompts.load("educational", "judge")
     before = tokenizer.encode(prompt.render("A text."), add_special_tokens=False).ids

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def test_the_identity_needs_nothing_started() -> None:
 
 @pytest.mark.slow
 def test_a_killed_engine_is_started_again_and_only_asked_what_is_missing(tmp_path: Path) -> None:
-    """The real vLLM, its engine process killed between two calls; then the watcher itself killed."""
+    """The real vLLM, its engine process killed between two calls; at last the watcher itself, and then we close."""
     with opened(tmp_path, None) as llm:
         llm.ask(questions(3))
         assert llm._server
@@ -162,6 +163,18 @@ def test_a_killed_engine_is_started_again_and_only_asked_what_is_missing(tmp_pat
         assert {answer.status for answer in llm.ask(questions(6))} == {"ok"}
         assert llm.counts["server_starts"] == 2
         assert llm.counts["from_cache"] == 3
+        group = llm._server.pid
+        assert group
+        os.kill(group, signal.SIGKILL)
+    with pytest.raises(ProcessLookupError):
+        wait_for_the_end_of(group)
+
+
+def wait_for_the_end_of(group: int) -> None:
+    """Raises ProcessLookupError once no process of the group is left."""
+    for _ in range(100):
+        os.killpg(group, 0)
+        time.sleep(0.1)
 
 
 def engine_of(group: int) -> int:

@@ -51,7 +51,9 @@ def test_an_edge_is_a_pair_at_or_above_the_bound_with_its_exact_similarity(tmp_p
     texts = families(1)
     found = edges(Store(tmp_path), [texts[::2], texts[1::2]], MinhashConfig())
     truth = {
-        tuple(sorted((text_hash(a), text_hash(b)))): s for a, b in combinations(texts, 2) if (s := similarity(a, b)) >= 0.75
+        tuple(sorted((text_hash(a), text_hash(b)))): s
+        for a, b in combinations(texts, 2)
+        if (s := similarity(a, b)) >= 0.75
     }
     got = {(a, b): s for a, b, s in found.iter_rows()}
     assert got.items() <= truth.items()
