@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+from curate.check import check_models
 from curate.config import RunConfig, load
 from curate.errors import CurateError
 from curate.executor import Executor, Progress, silent
@@ -25,15 +26,17 @@ def run(
     progress: Progress | None = None,
     wrap: Wrap = direct,
     allow_partial: bool = False,
+    rehash: bool = False,
 ) -> RunResult:
     """Run the pipeline: only what is not done yet is computed. Holds the work folder's lock meanwhile.
 
-    Raises ConfigError (nothing started), PartialRun (splits failed, nothing published) or another CurateError.
+    `rehash` reads every input object again instead of trusting its size and time. Raises ConfigError (nothing started), PartialRun (splits failed, nothing published) or another CurateError.
     """
     config = config if isinstance(config, RunConfig) else load_config(config)
+    check_models(config)
     work = Store(config.work)
     with lock(work), Executor(work, config.execution, progress or silent) as executor:
-        return Pipeline(config, work, executor, wrap, allow_partial=allow_partial).run()
+        return Pipeline(config, work, executor, wrap, allow_partial=allow_partial, rehash=rehash).run()
 
 
 def read_ledger(work: str | Path) -> pl.LazyFrame:

@@ -266,11 +266,11 @@ def _filters(config: RunConfig) -> str:
 
 def _what_became(counts: Counts) -> str:
     """The funnel in numbers, with every reason."""
-    total = counts.records_in
+    total = counts.records_in + counts.written
     lines = [
         f"| {name} | {number:,} | {number / total if total else 0:.1%} |"
         for name, number in [
-            ("read", total), ("kept", counts.kept), ("rejected", counts.rejected), ("quarantined", counts.quarantined)
+            ("read", counts.records_in), ("written by a model", counts.written), ("kept", counts.kept), ("rejected", counts.rejected), ("quarantined", counts.quarantined)
         ]
     ]  # fmt: skip
     reasons = [
@@ -280,9 +280,9 @@ def _what_became(counts: Counts) -> str:
     skipped = ", ".join(f"{_plain(kind)} {number:,}" for kind, number in sorted(counts.skipped.items()))
     return "\n\n".join([
         "## What became of the input",
-        "\n".join(["| Documents | Number | Share of read |", "|---|---:|---:|", *lines]),
-        "Synthetic documents count as read when they were written. Records that are no documents and were skipped: "
+        "\n".join(["| Documents | Number | Share |", "|---|---:|---:|", *lines]),
+        "Shares are of what was read and written. Records that are no documents and were skipped: "
         + (skipped or "none") + ".",
-        "\n".join(["| Reason of a rejection or quarantine | Documents | Share of read |", "|---|---:|---:|", *reasons])
+        "\n".join(["| Reason of a rejection or quarantine | Documents | Share |", "|---|---:|---:|", *reasons])
         if reasons else "Nothing was rejected.",
     ])  # fmt: skip

@@ -3,7 +3,7 @@
 from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
-from curate.plan import _format as format_of
+from curate.plan import format_of
 from curate.storage import find_inputs
 
 

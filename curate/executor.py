@@ -4,6 +4,7 @@ Plain `ray.remote` tasks with at most two a CPU in flight, and one pool of actor
 the first task that is not done yet, so a run that has nothing to do never pays its 4 s.
 """
 
+import logging
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,6 +93,8 @@ class Executor:
                 f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: without token authentication anybody who reaches Ray "
                 "runs code here; unset it (Ray's default is token), and start a cluster of your own the same way"
             )
+        # It says on stderr that the cluster asks for a token, in every run.
+        logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         if self.config.address:
             ray.init(address=self.config.address, runtime_env={"env_vars": WORKER_ENVIRONMENT}, log_to_driver=False)
         else:

@@ -22,9 +22,14 @@ SYNTHETIC = "synthetic"
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of every record: records_in = kept + rejected + quarantined."""
+    """What became of every record: records_in + written = kept + rejected + quarantined."""
 
     records_in: int
+    """Records of the input."""
+
+    written: int
+    """Texts that an LLM was asked for."""
+
     kept: int
     rejected: int
     quarantined: int
@@ -113,10 +118,11 @@ def _with_locator_of_kept(decided: pl.DataFrame, kept_at: pl.DataFrame, *, repea
 
 def _count(parts: Sequence[Part], rows: pl.DataFrame) -> Counts:
     """Totals over the ledger, checked against what the readers counted."""
-    records_in = sum(part.documents.counts.get("in", 0) for part in parts)
-    if len(rows) != records_in:
+    written = sum(part.documents.counts.get("in", 0) for part in parts if part.object == SYNTHETIC)
+    records_in = sum(part.documents.counts.get("in", 0) for part in parts) - written
+    if len(rows) != records_in + written:
         raise ConservationError(
-            f"ledger: the readers counted {records_in} records, the ledger has {len(rows)} rows. "
+            f"ledger: the readers counted {records_in + written} records, the ledger has {len(rows)} rows. "
             "This is a defect of Curate: please report it with the config"
         )
     status = dict(rows.group_by("status").len().iter_rows()) if len(rows) else {}
@@ -124,6 +130,7 @@ def _count(parts: Sequence[Part], rows: pl.DataFrame) -> Counts:
     by_rule = reasons.group_by("rule").len().sort("len", "rule", descending=[True, False]) if len(reasons) else reasons
     return Counts(
         records_in,
+        written,
         kept=status.get("kept", 0),
         rejected=status.get("rejected", 0),
         quarantined=status.get("quarantined", 0),

@@ -80,8 +80,8 @@ def _engine() -> dict[str, Any]:
 def _counts(result: RunResult) -> dict[str, Any]:
     """What became of the records; a facet of ours, hence only the base schema's URL."""
     counts: Mapping[str, Any] = {
-        "status": result.status, "recordsIn": result.records_in, "kept": result.kept, "rejected": result.rejected,
-        "quarantined": result.quarantined, "skipped": dict(result.skipped), "reasons": dict(result.reasons),
+        "status": result.status, "recordsIn": result.records_in, "written": result.written, "kept": result.kept,
+        "rejected": result.rejected, "quarantined": result.quarantined, "skipped": dict(result.skipped), "reasons": dict(result.reasons),
         "failedSplits": len(result.failures),
     }  # fmt: skip
     return _facet(f"{SPEC}RunFacet", **counts)

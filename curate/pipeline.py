@@ -53,13 +53,14 @@ class Pipeline:
     executor: Executor
     wrap: Wrap = direct
     allow_partial: bool = False
+    rehash: bool = False
     results: list[StageResult] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self) -> RunResult:
         """plan, extract, [measure, dedup, select, judge, select], synthesize, [the same for the new rows], publish."""
-        plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work))
+        plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work, rehash=self.rehash))
         self.failures += plan.failures
         corpus = self._judged(Corpus(self.wrap("extract", lambda: self._extract(plan))))
         if self.config.synthesize:

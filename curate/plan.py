@@ -88,7 +88,7 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
 
 
 def _splits(found: InputObject, source: InputConfig, memo: "_Memo", split_bytes: int) -> list[Split]:
-    kind, codec = _format(found.uri, source)
+    kind, codec = format_of(found.uri, source)
     content = memo.hash(found)
     with open_input(found.uri) as stream:
         try:
@@ -98,7 +98,7 @@ def _splits(found: InputObject, source: InputConfig, memo: "_Memo", split_bytes:
     return [Split(found.uri, found.uri, content, found.size, start, end, kind, codec, source) for start, end in ranges]
 
 
-def _format(uri: str, source: InputConfig) -> tuple[Format, Codec | None]:
+def format_of(uri: str, source: InputConfig) -> tuple[Format, Codec | None]:
     """Format and compression by the config, else by extension: a.warc.gz is (warc, gzip). Raises ConfigError."""
     suffixes = [s.lower() for s in PurePath(uri).suffixes]
     codec = CODECS.get(suffixes[-1]) if suffixes else None

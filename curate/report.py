@@ -61,7 +61,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
     languages = facts.groups(ledger, "lang")
     return contents | {
         "rows": facts.funnel_rows(ledger),
-        "reasons": facts.reasons(ledger, max(1, result.records_in)),
+        "reasons": facts.reasons(ledger, max(1, result.records_in + result.written)),
         "languages": languages,
         "sources": facts.groups(ledger, "source"),
         "tokens": sum(language.tokens for language in languages),

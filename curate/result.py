@@ -41,6 +41,11 @@ class RunResult:
     work: Path
     report: Path
     records_in: int
+    """Records of the input; with `written` they are kept + rejected + quarantined."""
+
+    written: int
+    """Texts that an LLM was asked for."""
+
     kept: int
     rejected: int
     quarantined: int

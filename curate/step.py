@@ -258,13 +258,19 @@ def iterate_shards(store: Store, shards: Sequence[Shard], columns: list[str], ro
 
 
 def take_rows(store: Store, name: str, rows: npt.NDArray[np.int64], columns: list[str] | None = None) -> pa.Table:
-    """Rows of one shard by number, in the given order; only the row groups that hold some of them are read."""
+    """Rows of one shard by number, in the given order; only the row groups that hold some are read, one at a time."""
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
     with pq.ParquetFile(store.path(name), page_checksum_verification=True) as file:
-        sizes = np.array([file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)])
+        sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         first = np.concatenate([[0], np.cumsum(sizes)])
-        group = np.searchsorted(first, rows, side="right") - 1
-        needed = np.unique(group)
-        table = file.read_row_groups(needed.tolist(), columns=columns, use_threads=False)
-    base = np.zeros(len(sizes), np.int64)
-    base[needed] = np.concatenate([[0], np.cumsum(sizes[needed])])[:-1]
-    return table.take(base[group] + rows - first[group])
+        group = np.searchsorted(first, ascending, side="right") - 1
+        taken = [
+            file.read_row_group(i, columns=columns, use_threads=False).take(ascending[group == i] - first[i])
+            for i in np.unique(group).tolist()
+        ]
+        if not taken:
+            return file.schema_arrow.empty_table().select(columns or file.schema_arrow.names)
+    table = pa.concat_tables(taken)
+    # Of several chunks Arrow makes one before it takes from them: a second copy, spared where the order is right.
+    return table if np.array_equal(ascending, rows) else table.take(np.argsort(order, kind="stable"))

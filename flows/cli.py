@@ -18,9 +18,6 @@ from flows.failures import describe, exit_code, is_expected, printable
 DEBUG = "CURATE_DEBUG"
 """Set to 1: an error shows its traceback, which may quote documents."""
 
-CONTENT_HASHES = "content_hashes.json"
-"""Where the plan remembers, in the work folder, what it hashed."""
-
 
 class Commands(TyperGroup):
     """Turns an exception of any command into a line on stderr and an exit code."""
@@ -86,7 +83,6 @@ def run(
     import curate
     from curate.check import check_models
     from curate.config import with_overrides
-    from curate.storage import Store
     from flows.progress import shown
     from flows.server import prepare_environment
     from flows.summary import summary
@@ -96,8 +92,6 @@ def run(
         curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, no_llm=no_llm
     )
     check_models(changed)
-    if rehash:
-        Store(changed.work).delete(CONTENT_HASHES)
     if prefect:
         prepare_environment()
         from flows.curation import run_flow
@@ -105,10 +99,11 @@ def run(
         result = run_flow({
             "config": str(config.absolute()), "inputs": inputs or [], "output": output and str(output.absolute()),
             "work": work and str(work.absolute()), "workers": workers, "no_llm": no_llm, "allow_partial": allow_partial,
+            "rehash": rehash,
         })  # fmt: skip
     else:
         with shown() as progress:
-            result = curate.run(changed, progress=progress, allow_partial=allow_partial)
+            result = curate.run(changed, progress=progress, allow_partial=allow_partial, rehash=rehash)
     typer.echo(json.dumps(result.to_json()) if as_json else printable(summary(result)))
     raise typer.Exit(result.exit_code)
 

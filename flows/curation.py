@@ -48,12 +48,13 @@ def curation(
     *,
     no_llm: bool,
     allow_partial: bool,
+    rehash: bool,
 ) -> RunResult:
     """Run the pipeline of a config file. The parameters are shown by Prefect, so none of them is a secret."""
     folders = {name: Path(folder) if folder else None for name, folder in (("output", output), ("work", work))}
     loaded = with_overrides(curate.load_config(config), inputs=inputs, workers=workers, no_llm=no_llm, **folders)
     stages = Stages()
-    result = curate.run(loaded, progress=stages.progress, wrap=stages, allow_partial=allow_partial)
+    result = curate.run(loaded, progress=stages.progress, wrap=stages, allow_partial=allow_partial, rehash=rehash)
     rows = [row._asdict() for row in report.funnel(Store(result.work))]
     create_table_artifact(key="funnel", table=rows[:MAX_TABLE_ROWS], description="Documents after each step")
     create_markdown_artifact(key="version", markdown=markdown(result), description="What was published")

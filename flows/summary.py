@@ -10,9 +10,9 @@ TOP_REASONS = 5
 
 def summary(result: RunResult) -> str:
     """A few lines for a terminal."""
-    judged, written, written_kept = _by_models(result)
+    judged, written_kept = _by_models(result)
     lines = [
-        f"{result.records_in - written:,} records in{f', {written:,} written by the model' if written else ''}: "
+        f"{result.records_in:,} records in{f', {result.written:,} asked of the model' if result.written else ''}: "
         f"{result.kept:,} kept, {result.rejected:,} rejected, {result.quarantined:,} quarantined"
     ]
     top = list(result.reasons.items())[:TOP_REASONS]
@@ -32,15 +32,14 @@ def summary(result: RunResult) -> str:
     return "\n".join(lines)
 
 
-def _by_models(result: RunResult) -> tuple[int, int, int]:
-    """Documents with a score, documents that a model wrote, and how many of those are kept."""
+def _by_models(result: RunResult) -> tuple[int, int]:
+    """Documents with a score, and kept documents that a model wrote."""
     if not result.records_in:
-        return 0, 0, 0
+        return 0, 0
     synthetic = pl.col("is_synthetic")
     counted = curate.read_ledger(result.work).select(
         judged=(pl.col("quality_status") == "scored").sum(),
-        written=synthetic.sum(),
         written_kept=(synthetic & (pl.col("status") == "kept")).sum(),
     )
     [row] = counted.collect().rows()
-    return row[0], row[1], row[2]
+    return row[0], row[1]

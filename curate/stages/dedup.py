@@ -143,9 +143,7 @@ def merge_pairs(writer: ShardWriter, store: Store, candidates: Sequence[Commit])
 
 def verify_pairs(writer: ShardWriter, store: Store, pairs: Commit, start: int, config: MinhashConfig) -> None:
     """Write kind `edges`: the pairs of this slice whose texts are as similar as the bound asks."""
-    rows = read_rows(store, [pairs], "pairs")
-    assert rows is not None
-    chosen = rows.slice(start, PAIRS_PER_TASK)
+    chosen = _slice(store, pairs, start)
     ends = [chosen.select(text_hash=s, shard=f"{s}_shard", row=f"{s}_row") for s in "ab"]
     texts = pl.concat(ends).unique("text_hash", keep="any").sort("shard", "row").with_row_index("node")
     hashes, first = _shingle_sets(store, texts, config)
@@ -158,6 +156,17 @@ def verify_pairs(writer: ShardWriter, store: Store, pairs: Commit, start: int, c
     writer.count("compared", len(chosen))
     writer.count("verified", len(verified))
     writer.write("edges", verified.to_arrow().cast(EDGES))
+
+
+def _slice(store: Store, pairs: Commit, start: int) -> pl.DataFrame:
+    """PAIRS_PER_TASK pairs from number `start` on, or those that are left; of the shards, what holds them is read."""
+    frames, before = [], 0
+    for shard in pairs.of("pairs"):
+        low, high = max(start - before, 0), min(start + PAIRS_PER_TASK - before, shard.rows)
+        if low < high:
+            frames.append(pl.from_arrow(take_rows(store, shard.name, np.arange(low, high))))
+        before += shard.rows
+    return pl.concat([frame for frame in frames if isinstance(frame, pl.DataFrame)])
 
 
 def _shingle_sets(

@@ -8,6 +8,7 @@ import hashlib
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.stages.select import columns_of
 from curate.step import Commit, ShardWriter, Task, take_rows
 from curate.storage import Store, content_hash
+from curate.text_buffers import text_buffers
 
 VERSION = 1
 
@@ -121,16 +123,29 @@ def _kept(store: Store, decisions: Commit, columns: list[str]) -> pl.DataFrame:
 
 
 def _documents(store: Store, rows: pl.DataFrame) -> pa.Table:
-    """The document rows in the order of `rows`; of each shard only the row groups that hold some of them are read."""
+    """The document rows in the order of `rows`; of each shard only the row groups that hold some of them are read.
+
+    Texts are copied to their place as they are read: beside the result one shard's are in memory, where Arrow's `take`
+    over all of them would hold three copies of the whole part.
+    """
     tables, positions = [], []
-    numbered = rows.select("shard", "row").with_row_index("at")
+    ends = rows["text_bytes"].cum_sum().to_numpy()
+    offsets = np.concatenate([[0], ends]).astype(np.int64)
+    texts = np.empty(offsets[-1], np.uint8)
+    numbered = rows.select("shard", "row").with_row_index("at").sort("shard", "row")
     for (shard,), wanted in numbered.group_by("shard", maintain_order=True):
-        tables.append(take_rows(store, str(shard), wanted["row"].to_numpy()))
+        table = take_rows(store, str(shard), wanted["row"].to_numpy())
+        data, starts = text_buffers(table.column("text"))
+        for at, (start, end) in zip(wanted["at"], pairwise(starts.tolist()), strict=True):
+            texts[offsets[at] : offsets[at + 1]] = data[start:end]
+        tables.append(table.drop_columns("text"))
         positions.append(wanted["at"].to_numpy())
     if not tables:
         return pa.table({})
     together = pa.concat_tables(tables, promote_options="permissive")
-    return together.take(np.argsort(np.concatenate(positions), kind="stable"))
+    in_order = together.take(np.argsort(np.concatenate(positions), kind="stable"))
+    column = pa.LargeStringArray.from_buffers(len(rows), pa.py_buffer(offsets), pa.py_buffer(texts))
+    return in_order.append_column("text", column)
 
 
 def _published(rows: pl.DataFrame, documents: pa.Table, config: RunConfig) -> pa.Table:

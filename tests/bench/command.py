@@ -58,7 +58,12 @@ class Measured:
 
 
 def run_curate(
-    source: Path, folder: Path, *, config: Path = CONFIG, workers: int = CORES, environment: Mapping[str, str] | None = None
+    source: Path,
+    folder: Path,
+    *,
+    config: Path = CONFIG,
+    workers: int = CORES,
+    environment: Mapping[str, str] | None = None,
 ) -> Measured:
     """Curate the WARC files below `source` into `folder`/out, with work in `folder`/work; a failed run ends the benchmark."""
     output = folder / "out"
@@ -68,7 +73,9 @@ def run_curate(
     ]  # fmt: skip
     before = _pointer_changed_at(output)
     began_at, began = time.time_ns(), time.monotonic()
-    with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}) as child:
+    with subprocess.Popen(
+        args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, **(environment or {})}
+    ) as child:
         watch = _Watch(child.pid)
         out, err = child.communicate()
         seconds = time.monotonic() - began

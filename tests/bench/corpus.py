@@ -162,7 +162,9 @@ def build(out: Path, *, pages: int | None = None, dirty: float = 0.0, cache: Pat
     try:
         root = unpacked(cache, PACKAGES)
     except subprocess.CalledProcessError as error:
-        sys.exit(f"{' '.join(map(str, error.cmd[:2]))} ended with {error.returncode}: run `apt-get update` first, on Debian 12")
+        sys.exit(
+            f"{' '.join(map(str, error.cmd[:2]))} ended with {error.returncode}: run `apt-get update` first, on Debian 12"
+        )
     found = sources(root, pages)
     bar = int(dirty * 2**32)
     work = [(n, s, _draw(s.name) < bar) for n, s in enumerate(found)]

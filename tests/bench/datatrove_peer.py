@@ -29,7 +29,9 @@ def main(warc: str, out: str, model: str) -> None:
         FineWebQualityFilter(char_duplicates_ratio=0.1),
         ParquetWriter(out),
     ]
-    executor = LocalPipelineExecutor(pipeline=steps, tasks=1, workers=1, logging_dir=f"{out}/logs", skip_completed=False)
+    executor = LocalPipelineExecutor(
+        pipeline=steps, tasks=1, workers=1, logging_dir=f"{out}/logs", skip_completed=False
+    )
     began = time.monotonic()
     executor.run()
     sys.stdout.write(json.dumps({"seconds": time.monotonic() - began}) + "\n")

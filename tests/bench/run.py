@@ -62,7 +62,11 @@ def thousand_documents(folder: Path) -> None:
     cache = folder / "numba"
     cache.mkdir()
     cold = run_curate(thousand.warc, folder / "cold", environment={"NUMBA_CACHE_DIR": str(cache)})
-    emit(Figure("run.thousand_documents_cold", _seconds_to_pointer(cold), "s to the pointer's change, numba's cache empty"))
+    emit(
+        Figure(
+            "run.thousand_documents_cold", _seconds_to_pointer(cold), "s to the pointer's change, numba's cache empty"
+        )
+    )
 
 
 def language(folder: Path) -> None:
@@ -95,7 +99,11 @@ def memory_growth(folder: Path) -> None:
     large = run_curate(everything.warc, folder / "growth-all")
     small = run_curate(tenth.warc, folder / "growth-tenth")
     imports = imports_peak_bytes()
-    emit(Figure("run.memory_growth", large.worker_peak_bytes / small.worker_peak_bytes, "times, input 10 times", goal=1.1))
+    emit(
+        Figure(
+            "run.memory_growth", large.worker_peak_bytes / small.worker_peak_bytes, "times, input 10 times", goal=1.1
+        )
+    )
     above = (large.worker_peak_bytes - imports) / MB
     emit(Figure("run.worker_memory", above, f"MB above the {imports / MB:.0f} MB of the imports", goal=512))
     emit(Figure("run.driver_memory_growth", large.driver_peak_bytes / small.driver_peak_bytes, "times, input 10 times"))

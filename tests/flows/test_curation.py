@@ -131,7 +131,7 @@ def test_one_task_a_stage_and_the_funnel(server: Server, config: Path) -> None:
     [run] = [r for r in server.ask("flow_runs") if r["parameters"]["config"] == str(config)]
     assert run["state_type"] == "COMPLETED"
     assert set(run["parameters"]) == {
-        "config", "inputs", "output", "work", "workers", "no_llm", "allow_partial",
+        "config", "inputs", "output", "work", "workers", "no_llm", "allow_partial", "rehash",
     }  # fmt: skip
     tasks = server.ask("task_runs", task_runs={"flow_run_id": {"any_": [run["id"]]}}, sort="EXPECTED_START_TIME_ASC")
     assert sorted(t["name"] for t in tasks) == sorted(STAGES)
