@@ -280,7 +280,7 @@ class JudgeConfig(Strict):
     """Name of a shipped prompt (curate/llm/prompts/NAME.md) or the path of one."""
 
     max_documents: Positive | None = None
-    """Budget: documents that are asked about, chosen by hash(seed, id). Absent: all that passed the bounds."""
+    """Budget: real documents that are asked about, by hash(seed, id). Absent: all that passed the bounds."""
 
     max_tokens: Positive = 512
     """Tokens of the document that the judge sees (its head)."""

@@ -27,7 +27,7 @@ DOCUMENTS = pa.schema([
     ("lang", pa.string()),                  # ISO 639-3 with script, such as eng_Latn; und
     ("lang_score", pa.float64()),           # probability of `lang`, 0..1; that of the best guess for und
     ("license", pa.string()),               # of the record, else of the source; null is unknown
-    ("license_source", pa.string()),        # record | config; null where license is
+    ("license_source", pa.string()),        # record | config | derived (of what it was written from)
     ("opt_out", pa.string()),               # signal seen in headers or page, such as noai; null is none seen
     ("transforms", pa.list_(pa.string())),  # what rewrote the text, in order, with versions
     ("is_synthetic", pa.bool_()),

@@ -84,14 +84,13 @@ def scores_table(documents: pa.Table, scores: dict[bytes, scoring.Score], model:
 
 
 def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
-    """Tasks over what `select` kept, at most `max_documents` of it, in order of id."""
+    """Tasks over what `select` kept, in order of id: of real documents a sample of `max_documents`, all synthetic ones.
+
+    The sample is drawn among real documents alone, so it stays the same when synthetic ones join them.
+    """
     assert config.judge
     assert config.llm
-    kept = decisions.filter(pl.col("status") == "kept").sort("id")
-    if config.judge.max_documents is not None and len(kept) > config.judge.max_documents:
-        ranks = [lineage.uniform(config.seed, id_, "judge") for id_ in kept["id"]]
-        kept = kept.with_columns(rank=pl.Series(ranks, dtype=pl.UInt64)).sort("rank", "id")
-        kept = kept.head(config.judge.max_documents).sort("id")
+    kept = sample(decisions.filter(pl.col("status") == "kept"), config.judge.max_documents, config.seed).sort("id")
     asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep"})
     what = [VERSION, prompts.load(config.judge.rubric, "judge").hash, asked, config.llm.identity(), str(identity)]
     found = []
@@ -102,6 +101,16 @@ def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> lis
         name = f"documents {start}..{start + len(part)}"
         found.append(Task("judge", lineage.key("judge", what, ids), name, judge_places, (places, config.judge)))
     return found
+
+
+def sample(kept: pl.DataFrame, max_documents: int | None, seed: int) -> pl.DataFrame:
+    """All synthetic rows, and the `max_documents` real ones with the smallest hash(seed, id); None: all."""
+    if max_documents is None:
+        return kept
+    real = kept.filter(~pl.col("is_synthetic"))
+    ranks = pl.Series([lineage.uniform(seed, id_, "judge") for id_ in real["id"]], dtype=pl.UInt64)
+    chosen = real.with_columns(rank=ranks).sort("rank", "id").head(max_documents).drop("rank")
+    return pl.concat([chosen, kept.filter("is_synthetic")])
 
 
 def judge_places(

@@ -1,7 +1,7 @@
 """`curate run` as a user starts it, in a process of its own, with what it took: seconds, CPU seconds, peak memory.
 
-Memory is the kernel's own high-water mark (VmHWM in /proc/PID/status) of each process below the command, read ten times a
-second: a peak between two readings is in the next one, and only what a process gained in its last tenth of a second
+Memory is the kernel's own high-water mark (VmHWM in /proc/PID/status) of each process below the command, read ten times
+a second: a peak between two readings is in the next one, and only what a process gained in its last tenth of a second
 is lost.
 """
 
@@ -65,7 +65,7 @@ def run_curate(
     workers: int = CORES,
     environment: Mapping[str, str] | None = None,
 ) -> Measured:
-    """Curate the WARC files below `source` into `folder`/out, with work in `folder`/work; a failed run ends the benchmark."""
+    """Curate the WARC files below `source` into `folder`/out, with work in `folder`/work. A failed run ends it all."""
     output = folder / "out"
     args = [
         sys.executable, "-m", "flows.cli", "run", str(config), "--input", f"docs={source}", "--output", str(output),

@@ -2,9 +2,9 @@
 
     python -m tests.bench.corpus OUT [--pages N] [--dirty SHARE] [--cache DIR]
 
-OUT/warc/docs-NNN.warc.gz and OUT/truth.jsonl: a line a page with url, lang, package, kind, dup_of, and edit (the share of
-the words that were changed). With Debian 12's packages of November 2026: 35,935 pages, 437 MB of HTML in 12 languages and
-more. 30,732 of them are LibreOffice's help, so every figure on it is a figure on pages with much in common.
+OUT/warc/docs-NNN.warc.gz and OUT/truth.jsonl: a line a page with url, lang, package, kind, dup_of, and edit (the share
+of the words that were changed). With Debian 12's packages of November 2026: 35,935 pages, 437 MB of HTML in 12
+languages and more. 30,732 of them are LibreOffice's help: every figure here is one on pages with much in common.
 
 `--dirty 0.2` adds one labelled bad page to every fifth page: a copy, a near-copy, spam, shuffled words, or made-up
 personal data. Each choice comes from a hash of the page's address, so `--pages` and the order change none of them.
@@ -54,8 +54,8 @@ DAMAGE = ("copy", "near_copy", "near_copy", "spam", "shuffled", "personal")
 # Changing words takes time in proportion to places x different words; larger pages are copied whole.
 MAX_EDITED_BYTES = 300_000
 PERSONAL = (
-    "<p>Write to Max Mustermann, max.mustermann{n}@example.com, call +44 20 7946 0{n:03d}, pay to GB33BUKB20201555555555 "
-    "or by card 5555 5555 5555 4444; our server is 9.9.9.{n}.</p>"
+    "<p>Write to Max Mustermann, max.mustermann{n}@example.com, call +44 20 7946 0{n:03d}, pay to "
+    "GB33BUKB20201555555555 or by card 5555 5555 5555 4444; our server is 9.9.9.{n}.</p>"
 )
 
 
@@ -162,9 +162,8 @@ def build(out: Path, *, pages: int | None = None, dirty: float = 0.0, cache: Pat
     try:
         root = unpacked(cache, PACKAGES)
     except subprocess.CalledProcessError as error:
-        sys.exit(
-            f"{' '.join(map(str, error.cmd[:2]))} ended with {error.returncode}: run `apt-get update` first, on Debian 12"
-        )
+        what = " ".join(map(str, error.cmd[:2]))
+        sys.exit(f"{what} ended with {error.returncode}: run `apt-get update` first, on Debian 12")
     found = sources(root, pages)
     bar = int(dirty * 2**32)
     work = [(n, s, _draw(s.name) < bar) for n, s in enumerate(found)]

@@ -2,8 +2,8 @@
 
     python datatrove_peer.py WARC_FOLDER OUT MODEL
 
-Prints the seconds from the executor's start to its end as JSON; imports and set-up are not in them. The blocks are those of
-datatrove's published FineWeb example that Curate has too, with their defaults, but none may drop on the language.
+Prints the seconds from the executor's start to its end as JSON; imports and set-up are not in them. The blocks are
+those of datatrove's published FineWeb example that Curate has too, with the bounds of html_to_parquet.yaml.
 """
 
 import json

@@ -2,9 +2,10 @@
 
     python -m tests.bench.dedup_truth [--pages N] [--dirty SHARE] [--keep DIR]
 
-Runs the real command, then compares its candidate pairs, edges and decisions with calculations of its own. A label says
-where a copy came from, not that it is still similar: recall is held against the mean of P(s) = 1 - (1 - s^rows)^bands at
-the exact shingle Jaccard s of the labelled pairs, as extraction left their texts. Exits 1 where a promise does not hold.
+Runs the real command, then compares its candidate pairs, edges and decisions with calculations of its own. A label
+says where a copy came from, not that it is still similar: recall is held against the mean of P(s) =
+1 - (1 - s^rows)^bands at the exact shingle Jaccard s of the labelled pairs, as extraction left their texts. Exits 1
+where a promise does not hold.
 """
 
 import argparse

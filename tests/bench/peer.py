@@ -19,9 +19,9 @@ SCRIPT = Path(__file__).with_name("datatrove_peer.py")
 
 
 def datatrove_seconds(corpus: Corpus) -> float | None:
-    """Seconds of one core for reading, extraction, language, Gopher quality, FineWeb's rules and Parquet; start-up apart.
+    """Seconds of one core for reading, extraction, language, Gopher quality, FineWeb's rules and Parquet.
 
-    None, with a note, where its environment cannot be made.
+    Start-up is not in them. None, with a note, where its environment cannot be made.
     """
     python = _environment()
     if python is None:

@@ -1,4 +1,4 @@
-"""The whole CPU path, from HTML in WARC to published Parquet, through the real command. docs/BENCHMARKS.md has the method.
+"""The whole CPU path, from HTML in WARC to published Parquet, through the real command; see docs/BENCHMARKS.md.
 
     python -m tests.bench.run [--only NAME ...] [--keep DIR]
 
@@ -27,7 +27,10 @@ from tests.bench.peer import datatrove_seconds
 
 MB = 1e6
 PEER_PAGES = 1000
-DATATROVE = "datatrove 0.10.1, one core, start-up apart: WARC, trafilatura, language, Gopher quality, FineWeb, Parquet; no dedup"
+DATATROVE = (
+    "datatrove 0.10.1, one core, start-up apart, 1,000 pages: WARC, trafilatura, language, Gopher quality, FineWeb, "
+    "Parquet; no dedup"
+)
 
 
 def html_to_parquet(folder: Path) -> None:

@@ -1,0 +1,130 @@
+"""Whole runs with the real model on vLLM: what is judged and written, and the promises P3, P4 and P5 with an LLM."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import curate
+from tests.conftest import Endpoint
+from tests.curate.runs import finish_child, kill, published_bytes, sample_inputs, start_child, write_config
+
+JUDGED, ASKED = 8, 4
+
+
+def llm_config(folder: Path, endpoint: Endpoint, cache: Path, **sections: Any) -> Path:
+    sections = {
+        "languages": ["en"],
+        "llm": {"endpoint": endpoint.base_url, "cache": str(cache)},
+        "judge": {
+            "max_documents": JUDGED,
+            "max_tokens": 128,
+            "keep": {"min": 0.1, "missing": {"not_sampled": "keep", "failed": "reject"}},
+        },
+        "synthesize": {"max_documents": ASKED, "max_source_tokens": 128, "max_tokens": 200, "min_words": 20},
+    } | sections
+    return write_config(folder, sample_inputs(), **sections)
+
+
+@dataclass(frozen=True)
+class Golden:
+    endpoint: Endpoint
+    config: Path
+    cache: Path
+    result: curate.RunResult
+    published: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory, llm_endpoint: Endpoint) -> Golden:
+    folder = tmp_path_factory.mktemp("llm")
+    config = llm_config(folder, llm_endpoint, folder / "cache")
+    return Golden(llm_endpoint, config, folder / "cache", curate.run(config), published_bytes(folder / "out"))
+
+
+def sums(result: curate.RunResult, stage: str) -> dict[str, int]:
+    totals: dict[str, int] = {}
+    for each in result.stages:
+        for name, n in each.counts.items() if each.name == stage else ():
+            totals[name] = totals.get(name, 0) + n
+    return totals
+
+
+def test_the_budget_is_judged_and_the_rest_says_so(golden: Golden) -> None:
+    ledger = curate.read_ledger(golden.result.work).collect()
+    real = ledger.filter(~pl.col("is_synthetic"))
+    assert (real["quality_status"] == "scored").sum() == JUDGED
+    kept = real.filter(pl.col("status") == "kept")
+    assert set(kept["quality_status"]) == {"scored", "not_sampled"}
+    scored = kept.filter(pl.col("quality_status") == "scored")
+    assert scored["quality"].is_between(0, 1).all()
+    assert scored["quality"].n_unique() > 1
+    assert kept.filter(pl.col("quality_status") == "not_sampled")["quality"].is_null().all()
+
+
+def test_what_was_asked_is_accepted_or_turned_away_and_labelled(golden: Golden) -> None:
+    counts = sums(golden.result, "synthesize")
+    assert counts["asked"] == ASKED == golden.result.written
+    assert counts["asked"] == counts["accepted"] + counts["rejected"] + counts["failed"]
+    assert counts["accepted"] > 0
+    data = pl.read_parquet(golden.result.output / "current" / "data" / "*.parquet")
+    written = data.filter("is_synthetic")
+    assert 0 < len(written) <= counts["accepted"]
+    assert written["generator"].struct.field("model").is_not_null().all()
+    parents = set(data.filter(~pl.col("is_synthetic"))["id"])
+    assert set(written["derived_from"].explode()) <= parents
+    assert set(written["quality_status"]) == {"scored"}
+    assert data.filter(~pl.col("is_synthetic"))["generator"].struct.field("model").is_null().all()
+
+
+def test_on_a_filled_cache_the_same_bytes_come_out_and_nothing_is_asked(golden: Golden, tmp_path: Path) -> None:
+    shutil.copytree(golden.cache, tmp_path / "cache")
+    execution = {"workers": 4, "batch_documents": 3, "split_bytes": 100_000}
+    result = curate.run(llm_config(tmp_path, golden.endpoint, tmp_path / "cache", execution=execution))
+    assert published_bytes(tmp_path / "out") == golden.published
+    for stage in ("judge", "synthesize"):
+        assert sums(result, stage).get("llm.sent", 0) == 0
+        assert sums(result, stage)["llm.from_cache"] == sums(result, stage)["llm.asked"] > 0
+
+
+def test_a_second_run_does_nothing(golden: Golden) -> None:
+    assert curate.run(golden.config).nothing_to_do
+
+
+def test_without_the_llm_quality_is_null_and_not_sampled(golden: Golden, tmp_path: Path) -> None:
+    config = curate.load_config(llm_config(tmp_path, golden.endpoint, tmp_path / "cache"))
+    result = curate.run(config.without_llm())
+    data = pl.read_parquet(result.output / "current" / "data" / "*.parquet")
+    assert data["quality"].is_null().all()
+    assert set(data["quality_status"]) == {"not_sampled"}
+    assert not data["is_synthetic"].any()
+    assert any("--no-llm" in note for note in result.notes)
+
+
+def test_an_unreachable_server_stops_the_run_and_publishes_nothing(tmp_path: Path) -> None:
+    endpoint = Endpoint("http://127.0.0.1:9/v1", "smollm2-135m-instruct")
+    with pytest.raises(curate.CurateError, match=r"127\.0\.0\.1:9"):
+        curate.run(llm_config(tmp_path, endpoint, tmp_path / "cache", synthesize=None))
+    assert not (tmp_path / "out" / "current").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["judge", "synthesize"])
+def test_a_run_killed_while_it_asks_loses_no_committed_answer(golden: Golden, tmp_path: Path, stage: str) -> None:
+    config = llm_config(tmp_path, golden.endpoint, tmp_path / "cache")
+    child = start_child(config)
+    assert child.stdout
+    for line in child.stdout:
+        if line.startswith(f"{stage} 0 "):
+            time.sleep(2.0)  # Some answers are there by then, others under way.
+            kill(child)
+            break
+    finish_child(start_child(config))
+    fresh = curate.run(llm_config(tmp_path / "fresh", golden.endpoint, tmp_path / "cache"))
+    assert published_bytes(tmp_path / "out") == published_bytes(tmp_path / "fresh" / "out")
+    assert sum(sums(fresh, s).get("llm.sent", 0) for s in ("judge", "synthesize")) == 0
