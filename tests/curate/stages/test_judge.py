@@ -128,7 +128,8 @@ def run_config(**judge_settings: Any) -> RunConfig:
 def decisions(table: pa.Table, status: str = "kept") -> pl.DataFrame:
     frame = pl.from_arrow(table.drop_columns(["text"]))
     assert isinstance(frame, pl.DataFrame)
-    return frame.with_columns(status=pl.lit(status), shard=pl.lit("s.parquet"), row=pl.int_range(pl.len()))
+    place = {"shard": pl.lit("s.parquet"), "row": pl.int_range(pl.len())}
+    return frame.with_columns(status=pl.lit(status), is_synthetic=pl.lit(value=False), **place)
 
 
 def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
@@ -142,6 +143,14 @@ def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
     assert stage.tasks(table, run_config(max_documents=10, keep={"min": 0.5, "missing": {
         "not_sampled": "keep", "failed": "reject"}}), identity)[0].key == task.key  # fmt: skip
     assert stage.tasks(decisions(documents("x"), "rejected"), run_config(), identity) == []
+
+
+def test_synthetic_documents_are_all_judged_and_change_no_sample() -> None:
+    real = decisions(documents(*(f"Text {n}." for n in range(100))))
+    written = decisions(documents(*(f"Written {n}." for n in range(7)))).with_columns(is_synthetic=pl.lit(value=True))
+    chosen = set(stage.sample(real, 10, seed=1)["id"])
+    both = stage.sample(pl.concat([real, written]), 10, seed=1)
+    assert set(both["id"]) == chosen | set(written["id"])
 
 
 def test_a_task_commits_a_row_a_document(tmp_path: Path) -> None:
