@@ -6,11 +6,12 @@ from typing import Any
 import polars as pl
 
 from curate.check import check_models
-from curate.config import RunConfig, load
+from curate.config import RunConfig
+from curate.config_file import load
 from curate.errors import CurateError
 from curate.executor import Executor, Progress, silent
-from curate.explanation import explain_document
 from curate.pipeline import Pipeline, Wrap, direct
+from curate.reports.explanation import explain_document
 from curate.result import RunResult
 from curate.storage import Store, lock
 
@@ -30,7 +31,8 @@ def run(
 ) -> RunResult:
     """Run the pipeline: only what is not done yet is computed. Holds the work folder's lock meanwhile.
 
-    `rehash` reads every input object again instead of trusting its size and time. Raises ConfigError (nothing started), PartialRun (splits failed, nothing published) or another CurateError.
+    `rehash` reads every input object again instead of trusting its size and time. Raises ConfigError (nothing
+    started), PartialRun (splits failed, nothing published) or another CurateError.
     """
     config = config if isinstance(config, RunConfig) else load_config(config)
     check_models(config)

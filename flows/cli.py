@@ -82,7 +82,7 @@ def run(
     signal.signal(signal.SIGTERM, _stop)
     import curate
     from curate.check import check_models
-    from curate.config import with_overrides
+    from curate.config_file import with_overrides
     from flows.progress import shown
     from flows.server import prepare_environment
     from flows.summary import summary
@@ -118,7 +118,7 @@ def _stop(number: int, frame: object) -> NoReturn:
 def check(config: Config) -> None:
     """Say whether a config can run: its inputs, models and prompts are looked up, nothing is started."""
     from curate.check import check as checked
-    from curate.config import load
+    from curate.config_file import load
 
     found = checked(load(config))
     for name, (objects, size) in found.items():
@@ -143,7 +143,7 @@ def explain(
 ) -> None:
     """Show everything that was decided about a document, and why."""
     import curate
-    from curate.explanation import format_explanation
+    from curate.reports.explanation import format_explanation
 
     rows = curate.explain(work, document)
     typer.echo(json.dumps(rows) if as_json else printable(format_explanation(rows)))

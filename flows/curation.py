@@ -24,9 +24,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.settings import get_current_settings
 
 import curate
-from curate import report
-from curate.config import with_overrides
+from curate.config_file import with_overrides
 from curate.errors import CurateError
+from curate.reports import report
 from curate.result import RunResult
 from curate.storage import Store
 from flows.failures import describe, printable

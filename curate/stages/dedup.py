@@ -22,7 +22,7 @@ from curate.lineage import key
 from curate.schema import EDGES, ID
 from curate.step import Commit, ShardWriter, Task, iterate_shards, take_rows
 from curate.storage import Store
-from curate.text_buffers import text_buffers
+from curate.text.buffers import text_buffers
 
 VERSION = 1
 

@@ -11,14 +11,15 @@ from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 
-from curate import language, lineage, readers, schema, text
+from curate import lineage, readers, schema
 from curate.config import RunConfig
-from curate.language import LanguageModel
-from curate.language_codes import UNDETERMINED
 from curate.plan import Split
 from curate.readers import Item, Quarantined, Record, Rejected, Skipped
 from curate.step import Task
 from curate.storage import Store, open_input
+from curate.text import language, plain
+from curate.text.language import LanguageModel
+from curate.text.language_codes import UNDETERMINED
 
 VERSION = 1
 
@@ -29,8 +30,8 @@ BATCH_RECORDS = 256
 BATCH_CHARACTERS = 16 << 20
 """A batch is written at whichever comes first: that many records, or characters of text."""
 
-NORMALISE = f"normalise@{text.NORMALISE_VERSION}"
-HTML = f"html_to_text@{text.TEXT_VERSION}"
+NORMALISE = f"normalise@{plain.NORMALISE_VERSION}"
+HTML = f"html_to_text@{plain.TEXT_VERSION}"
 
 
 class Writer(Protocol):
@@ -47,7 +48,7 @@ def identity(config: RunConfig) -> list[object]:
     """What of code, config and model can change what is extracted. The model counts by its content, not by its path."""
     chosen = config.extract.model_dump(mode="json")
     chosen["language"]["model"] = language.model_hash(config.extract.language.model)
-    versions = [VERSION, readers.VERSION, text.TEXT_VERSION, text.NORMALISE_VERSION, language.VERSION]
+    versions = [VERSION, readers.VERSION, plain.TEXT_VERSION, plain.NORMALISE_VERSION, language.VERSION]
     return [versions, version("resiliparse"), version("fasttext-community"), chosen]
 
 
@@ -108,7 +109,7 @@ class _Batch:
 
     def _extract(self, record: Record) -> None:
         found = _text_of(record, self.config)
-        if isinstance(found, text.Problem):
+        if isinstance(found, plain.Problem):
             self.quarantined.append(Quarantined(found.reason, found.detail, record.offset, record.end))
             return
         if not found:
@@ -206,12 +207,12 @@ class _Batch:
         return _table(columns, schema.QUARANTINED)
 
 
-def _text_of(record: Record, config: RunConfig) -> str | text.Problem:
+def _text_of(record: Record, config: RunConfig) -> str | plain.Problem:
     """Normalised text of a record; empty where it has none."""
     if record.kind == "html":
-        found = text.html_to_text(record.payload, record.charset, config.extract)
-        return found if isinstance(found, text.Problem) else text.normalise(found)
-    return text.normalise(text.decode(record.payload, record.charset, is_html=False))
+        found = plain.html_to_text(record.payload, record.charset, config.extract)
+        return found if isinstance(found, plain.Problem) else plain.normalise(found)
+    return plain.normalise(plain.decode(record.payload, record.charset, is_html=False))
 
 
 def _table(columns: dict[str, Any], wanted: pa.Schema) -> pa.Table:

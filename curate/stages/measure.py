@@ -12,8 +12,8 @@ from curate.lineage import key
 from curate.schema import measures_schema
 from curate.step import Commit, ShardWriter, Task, iterate_shards
 from curate.storage import Store
-from curate.text_buffers import text_buffers
-from curate.words import provider
+from curate.text.buffers import text_buffers
+from curate.text.words import provider
 from filters import TextBatch
 
 VERSION = 1
@@ -38,7 +38,7 @@ def measure(documents: pa.Table, chosen: Sequence[FilterConfig]) -> pa.Table:
     """Rows of `measures_schema`, one a document and in their order, from the columns `text` and `lang`."""
     data, offsets = text_buffers(documents.column("text"))
     batch = TextBatch(data, offsets, documents.column("lang").to_pylist(), provider())
-    values = [pa.array(np.diff(batch.offsets), pa.int64())]
+    values = [pa.array(np.diff(batch.offsets), pa.int64()), pa.array(batch.characters, pa.int64())]
     values += [pa.array(filters.get(f.filter).measure(batch, **f.params), pa.float64()) for f in chosen]
     return pa.table(values, schema=measures_schema(columns(chosen)))
 

@@ -23,7 +23,7 @@ from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.stages.select import columns_of
 from curate.step import Commit, ShardWriter, Task, take_rows
 from curate.storage import Store, content_hash
-from curate.text_buffers import text_buffers
+from curate.text.buffers import text_buffers
 
 VERSION = 1
 

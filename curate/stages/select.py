@@ -154,7 +154,7 @@ def _policy(dedup: DedupConfig | None) -> list[pl.Expr]:
     """Sort keys of the keeper policy: source priority, real before synthetic, longest, oldest, smallest id."""
     order: Mapping[str, int] = {source: i for i, source in enumerate(dedup.source_priority)} if dedup else {}
     priority = pl.col("source").replace_strict(order, default=len(order), return_dtype=pl.Int64)
-    return [priority, pl.col("is_synthetic"), -pl.col("text_bytes"), pl.col("date"), pl.col("id")]
+    return [priority, pl.col("is_synthetic"), -pl.col("text_chars"), pl.col("date"), pl.col("id")]
 
 
 def _clusters(ranked: pl.DataFrame, edges: pl.DataFrame | None) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
-from curate import language, lineage
+from curate import lineage
 from curate.config import LanguageConfig, RunConfig, SynthesizeConfig
 from curate.llm import prompts
 from curate.llm.answers import Answer, Request, Sampling
@@ -18,7 +18,8 @@ from curate.schema import DOCUMENTS, ID, REJECTED
 from curate.stages.judge import read_places
 from curate.step import ShardWriter, Task
 from curate.storage import Store
-from curate.text import NORMALISE_VERSION, normalise
+from curate.text import language
+from curate.text.plain import NORMALISE_VERSION, normalise
 
 VERSION = 1
 SOURCE = "synthetic"

@@ -19,9 +19,6 @@ from typing import Any
 CONFIG = Path(__file__).with_name("html_to_parquet.yaml")
 CORES = len(os.sched_getaffinity(0))
 INTERVAL = 0.1
-NOT_NICE = {"RAY_worker_niceness": "0"}
-"""Ray runs its workers at nice 15: beside other work they would be measured starved, and the peer would not."""
-
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -76,7 +73,7 @@ def run_curate(
     ]  # fmt: skip
     before = _pointer_changed_at(output)
     began_at, began = time.time_ns(), time.monotonic()
-    env = {**os.environ, **NOT_NICE, **(environment or {})}
+    env = {**os.environ, **(environment or {})}
     with subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as child:
         watch = _Watch(child.pid)
         out, err = child.communicate()

@@ -26,9 +26,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from curate.config import MinhashConfig, load
+from curate.config import MinhashConfig
+from curate.config_file import load
 from curate.minhash import overlaps, probability, shingle_hashes, shingle_sets
-from curate.text_buffers import text_buffers
+from curate.text.buffers import text_buffers
 from tests.bench.command import CONFIG, run_curate
 from tests.bench.corpus import corpus
 from tests.bench.figure import Figure, emit, note

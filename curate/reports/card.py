@@ -12,9 +12,9 @@ import yaml
 
 import filters
 from curate.config import RunConfig
-from curate.croissant import croissant
 from curate.ledger import Counts
-from curate.run_record import describe
+from curate.reports.croissant import croissant
+from curate.reports.run_record import describe
 from curate.step import Commit
 
 VERSION = "0.1.0"
@@ -270,7 +270,8 @@ def _what_became(counts: Counts) -> str:
     lines = [
         f"| {name} | {number:,} | {number / total if total else 0:.1%} |"
         for name, number in [
-            ("read", counts.records_in), ("written by a model", counts.written), ("kept", counts.kept), ("rejected", counts.rejected), ("quarantined", counts.quarantined)
+            ("read", counts.records_in), ("written by a model", counts.written), ("kept", counts.kept),
+            ("rejected", counts.rejected), ("quarantined", counts.quarantined),
         ]
     ]  # fmt: skip
     reasons = [

@@ -11,12 +11,11 @@ from typing import Any
 
 import jinja2
 
-from curate import report_facts as facts
-from curate import run_record
 from curate.config import RunConfig
-from curate.report_facts import FunnelRow, Histogram
+from curate.reports import facts, run_record
+from curate.reports.facts import FunnelRow, Histogram
+from curate.reports.run_record import Measure
 from curate.result import RunResult
-from curate.run_record import Measure
 from curate.storage import Store
 
 NAME = "report.html"

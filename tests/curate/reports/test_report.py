@@ -7,8 +7,8 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from curate import report, run_record
-from curate.report_facts import FunnelRow, histogram
+from curate.reports import report, run_record
+from curate.reports.facts import FunnelRow, histogram
 from curate.result import StageResult
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}

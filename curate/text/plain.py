@@ -10,8 +10,8 @@ from numba import njit
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-from curate import html_limits
 from curate.config import ExtractConfig
+from curate.text import html_limits
 
 TEXT_VERSION = 1
 """Of charset detection and main-content extraction (resiliparse 2.0)."""

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from curate import card
 from curate.corpus import read_rows
 from curate.ledger import write_ledger
+from curate.reports import card
 from curate.stages import select
 
 # mlcroissant reads JSON-LD through a class that rdflib deprecated, and Parquet through a keyword that pandas did.
@@ -32,7 +32,7 @@ def kept_of(run) -> pl.DataFrame:
 
 
 def test_version_is_that_of_the_package():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
     assert card.package_version() == project["version"]
 
 

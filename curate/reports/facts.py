@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from curate.ledger import rule_of
 from curate.lineage import uniform
-from curate.run_record import Measure
+from curate.reports.run_record import Measure
 from curate.storage import Store
 
 ROWS = 15

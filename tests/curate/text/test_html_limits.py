@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from curate.html_limits import OK, TOO_DEEP, TOO_MANY_ATTRIBUTES, TOO_MANY_NODES, check
+from curate.text.html_limits import OK, TOO_DEEP, TOO_MANY_ATTRIBUTES, TOO_MANY_NODES, check
 
 MANY = 50
 PAGES = {

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from curate import openlineage
+from curate.reports import openlineage
 
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ENDED = BEGAN + timedelta(seconds=9)

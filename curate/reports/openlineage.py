@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from curate.card import package_version
 from curate.config import RunConfig
 from curate.corpus import Part
 from curate.ledger import SYNTHETIC
+from curate.reports.card import package_version
 from curate.result import RunResult
 from curate.storage import Store
 
@@ -81,7 +81,8 @@ def _counts(result: RunResult) -> dict[str, Any]:
     """What became of the records; a facet of ours, hence only the base schema's URL."""
     counts: Mapping[str, Any] = {
         "status": result.status, "recordsIn": result.records_in, "written": result.written, "kept": result.kept,
-        "rejected": result.rejected, "quarantined": result.quarantined, "skipped": dict(result.skipped), "reasons": dict(result.reasons),
+        "rejected": result.rejected, "quarantined": result.quarantined, "skipped": dict(result.skipped),
+        "reasons": dict(result.reasons),
         "failedSplits": len(result.failures),
     }  # fmt: skip
     return _facet(f"{SPEC}RunFacet", **counts)

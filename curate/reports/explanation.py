@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
-from curate import run_record
 from curate.config import Bounds
 from curate.errors import CurateError
-from curate.run_record import Measure, RunRecord
+from curate.reports import run_record
+from curate.reports.run_record import Measure, RunRecord
 
 ID_DIGITS = 32
 

@@ -18,7 +18,7 @@ from numba import njit
 
 from curate.config import PACKAGED_LANGUAGE_MODEL, LanguageConfig
 from curate.errors import ModelError
-from curate.language_codes import LABELS, UNDETERMINED, is_full, normalise_code
+from curate.text.language_codes import LABELS, UNDETERMINED, is_full, normalise_code
 from filters.unicode import CLASS, CODE_POINTS, LETTER, decode
 
 __all__ = ["LanguageModel", "load", "model_hash", "normalise_code"]

@@ -1,0 +1,149 @@
+"""From a YAML file, and what the command line says instead, to a RunConfig whose paths are absolute."""
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from curate import yaml_source
+from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, local_path, unknown
+from curate.errors import ConfigError
+
+
+def load(path: Path) -> RunConfig:
+    """Read and check `path`; relative paths in it are relative to its folder. Raises ConfigError."""
+    values, lines = yaml_source.read(path)
+    try:
+        # As JSON: there strict means that "5" and true are no numbers, and yet a list is a tuple.
+        config = RunConfig.model_validate_json(json.dumps(values), strict=True)
+    except ValidationError as error:
+        raise ConfigError(yaml_source.explain(error, path, lines, RunConfig)) from None
+    config = rebase(config, path.parent)
+    try:
+        return _placed(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def with_overrides(
+    config: RunConfig,
+    *,
+    inputs: Sequence[str] = (),
+    output: Path | None = None,
+    work: Path | None = None,
+    workers: int | None = None,
+    no_llm: bool = False,
+) -> RunConfig:
+    """`config` with what the command line says instead; its relative paths are relative to the current folder.
+
+    Each of `inputs` is `URI` or `NAME=URI`; together they replace all inputs. NAME is a source of the config and keeps
+    its format, fields, extra columns and licence. Raises ConfigError.
+    """
+    updates: dict[str, object] = {}
+    if inputs:
+        updates["inputs"] = _replaced(config.inputs, inputs)
+    for name, folder in (("output", output), ("work", work)):
+        if folder is not None:
+            updates[name] = Path(_absolute(folder, Path.cwd()))
+    if workers is not None:
+        if workers < 1:
+            raise ConfigError(f"workers: got {workers}, expected at least 1")
+        updates["execution"] = config.execution.model_copy(update={"workers": workers})
+    changed = _placed(config.model_copy(update=updates))
+    return changed.without_llm() if no_llm else changed
+
+
+NAMED_INPUT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,99})=(.*)", re.DOTALL)
+"""NAME=URI; a path with `=` in its first part is written ./a=b."""
+
+
+def _replaced(inputs: Sequence[InputConfig], arguments: Sequence[str]) -> tuple[InputConfig, ...]:
+    """The inputs that `arguments` name, in the config's order, each with its new URIs."""
+    uris: dict[str, list[str]] = {}
+    sources = [i.source for i in inputs]
+    listed = ", ".join(dict.fromkeys(sources))
+    for argument in arguments:
+        named = NAMED_INPUT.fullmatch(argument)
+        source, uri = named.groups() if named else (None, argument)
+        if source is None and len(sources) != 1:
+            raise ConfigError(
+                f"--input {argument}: the config has {len(sources)} inputs; say which: NAME=URI of {listed}"
+            )
+        if source is not None and source not in sources:
+            hint = f"a path with = in it is written ./{argument}"
+            raise ConfigError(f"--input {argument}: {unknown('source', source, sources)}; {hint}")
+        source = source or sources[0]
+        if sources.count(source) > 1:
+            raise ConfigError(
+                f"--input {argument}: source {source} stands in several inputs; change the YAML file instead"
+            )
+        try:
+            uris.setdefault(source, []).append(_absolute(str(local_path(uri)), Path.cwd()))
+        except ValueError as error:
+            raise ConfigError(f"--input {argument}: {error}") from None
+    return tuple(i.model_copy(update={"uri": tuple(uris[i.source])}) for i in inputs if i.source in uris)
+
+
+def _placed(config: RunConfig) -> RunConfig:
+    """`config`, if its folders can serve together. Raises ConfigError."""
+    if config.output == config.work:
+        raise ConfigError(f"output and work are both {config.output}; give each its own folder")
+    for name, folder in (("output", config.output), ("work", config.work)):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{name}: {folder} is a file; expected a folder, or nothing there yet")
+        for uri in (uri for i in config.inputs for uri in i.uris):
+            if folder.is_relative_to(uri):
+                raise ConfigError(
+                    f"{name}: {folder} lies in the input {uri}: the next run would read what this one wrote"
+                )
+    language_model = config.extract.language.model
+    if language_model != PACKAGED_LANGUAGE_MODEL and not Path(language_model).is_file():
+        raise ConfigError(
+            f"extract.language.model: {language_model} is not there; expected a fastText model file or "
+            f"{PACKAGED_LANGUAGE_MODEL}"
+        )
+    tokenizer = config.publish.tokenizer
+    if tokenizer and not tokenizer.exists():
+        raise ConfigError(f"publish.tokenizer: {tokenizer} is not there; expected a tokenizer.json or its folder")
+    return config
+
+
+def _absolute(value: str | Path, folder: Path) -> str:
+    return os.path.normpath(folder.absolute() / Path(value).expanduser())
+
+
+def rebase(config: RunConfig, folder: Path) -> RunConfig:
+    """`config` with every relative path made absolute from `folder`."""
+
+    def absolute(value: str | Path) -> str:
+        return _absolute(value, folder)
+
+    def local_model(name: str) -> str:
+        # The name of a model on a hub has a / too: what is not there is left for the server to find.
+        return absolute(name) if "/" in name and (folder / Path(name).expanduser()).exists() else name
+
+    def prompt(name: str) -> str:
+        return absolute(name) if "/" in name or name.endswith(".md") else name
+
+    language = config.extract.language
+    if language.model != PACKAGED_LANGUAGE_MODEL:
+        language = language.model_copy(update={"model": absolute(language.model)})
+    updates: dict[str, object] = {
+        "output": Path(absolute(config.output)),
+        "work": Path(absolute(config.work)),
+        "inputs": tuple(i.model_copy(update={"uri": tuple(absolute(u) for u in i.uris)}) for i in config.inputs),
+        "extract": config.extract.model_copy(update={"language": language}),
+    }
+    if config.llm:
+        cache = config.llm.cache and Path(absolute(config.llm.cache))
+        updates["llm"] = config.llm.model_copy(update={"model": local_model(config.llm.model), "cache": cache})
+    if config.judge:
+        updates["judge"] = config.judge.model_copy(update={"rubric": prompt(config.judge.rubric)})
+    if config.synthesize:
+        updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
+    if config.publish.tokenizer:
+        updates["publish"] = config.publish.model_copy(update={"tokenizer": Path(absolute(config.publish.tokenizer))})
+    return config.model_copy(update=updates)

@@ -1,0 +1,1 @@
+"""Bytes of a page to normalised text, its language, and its words."""
