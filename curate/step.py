@@ -23,7 +23,7 @@ from curate.storage import Store
 SHARD_BYTES = 128_000_000
 """Arrow bytes, nearly all of them text, at which a shard is closed and the next one begun."""
 
-ROW_GROUP_BYTES = 16_000_000
+ROW_GROUP_BYTES = 4_000_000
 """Arrow bytes that are gathered before a row group is written: what a writer holds in memory, per kind."""
 
 CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scores"})
