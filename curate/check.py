@@ -3,7 +3,7 @@
 from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
-from curate.plan import format_of
+from curate.plan import check_place, format_of
 from curate.storage import find_inputs
 
 
@@ -15,6 +15,7 @@ def check(config: RunConfig) -> dict[str, tuple[int, int]]:
         if not objects:
             raise ConfigError(f"input {', '.join(source.uris)}: no files there; expected at least one")
         for each in objects:
+            check_place(each.uri, config)
             format_of(each.uri, source)
         number, size = found.get(source.source, (0, 0))
         found[source.source] = (number + len(objects), size + sum(o.size for o in objects))

@@ -25,6 +25,7 @@ from pydantic import (
 
 import filters
 from curate import yaml_source
+from curate.schema import DATA, DOCUMENTS, LEDGER
 from curate.text.language_codes import normalise_code
 
 PLACEMENT = {"output", "work", "inputs", "execution"}
@@ -105,6 +106,15 @@ class InputConfig(Strict):
 
     license: str | None = None
     """Licence of every document of this source that does not carry its own (SPDX name)."""
+
+    @model_validator(mode="after")
+    def extra_names_are_free(self) -> Self:
+        """Refuse an extra column under a name that we use ourselves."""
+        ours = {*DOCUMENTS.names, *DATA.names, *LEDGER.names, "text_bytes", "text_chars", "part"}
+        for name in self.extra:
+            if name in ours or "@" in name:
+                raise ValueError(f"extra: {name!r} is a column of ours; map it in `fields`, or rename it in your data")
+        return self
 
     @property
     def uris(self) -> tuple[str, ...]:
@@ -218,7 +228,7 @@ class MinhashConfig(Strict):
 
     bands: Positive = 14
     rows: Positive = 8
-    shingle_words: Positive = 5
+    shingle_words: Annotated[int, Field(gt=0, le=64)] = 5
     min_similarity: Share = 0.75
     """Exact shingle Jaccard, computed on the texts, below which a candidate pair is no edge."""
 
@@ -320,6 +330,9 @@ class SynthesizeConfig(Strict):
 
     max_repeated_share: Share = 0.3
     """Share of the answer's 3-word spans that occur before in the answer, above which it is repetition."""
+
+    max_failed_share: Share = 0.2
+    """The run stops when a larger share of the questions got no answer."""
 
 
 class PublishConfig(Strict):

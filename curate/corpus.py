@@ -31,7 +31,7 @@ class Part:
     @property
     def key(self) -> str:
         """By content: equal for identical objects."""
-        return self.documents.key
+        return self.documents.identity
 
 
 def distinct(parts: Iterable[Part]) -> list[Part]:
@@ -63,7 +63,7 @@ def _facts_of(store: Store, part: Part) -> pl.DataFrame | None:
         )
         for shard in documents
     ]
-    if not frames or measures is None:
+    if not frames or measures is None or not measures.of("measures"):
         return None
     measured = pl.concat([_frame(store, shard.name) for shard in measures.of("measures")])
     return pl.concat([pl.concat(frames), measured], how="horizontal")

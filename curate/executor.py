@@ -37,6 +37,8 @@ class Pool:
     open_resource: Callable[..., Any]
     args: tuple[Any, ...]
     size: int
+    gpus: int = 0
+    """GPUs that each actor takes, where the cluster has any."""
 
 
 Progress = Callable[[str, int, int], None]
@@ -56,6 +58,8 @@ class Executor:
     config: ExecutionConfig
     progress: Progress = silent
     _started: bool = field(default=False, init=False)
+    _ended: set[str] = field(default_factory=set, init=False)
+    """Keys of what this run did: a passing result is tried again once a run."""
 
     def __enter__(self) -> "Executor":
         return self
@@ -69,12 +73,13 @@ class Executor:
         by_key = {task.key: task for task in tasks}
         done: dict[str, Outcome] = {}
         for key, task in by_key.items():
-            if commit := find(self.store, task.stage, key):
+            if (commit := find(self.store, task.stage, key)) and not (commit.is_passing and key not in self._ended):
                 done[key] = Outcome(task, commit)
         waiting = [task for key, task in by_key.items() if key not in done]
         self.progress(stage, len(done), len(by_key))
         for outcome in self._execute(waiting, pool) if waiting else ():
             done[outcome.task.key] = outcome
+            self._ended.add(outcome.task.key)
             self.progress(stage, len(done), len(by_key))
         return [Outcome(task, (o := done[task.key]).commit, o.error, o.executed and o.task is task) for task in tasks]
 
@@ -95,6 +100,8 @@ class Executor:
                 f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: without token authentication anybody who reaches Ray "
                 "runs code here; unset it (Ray's default is token), and start a cluster of your own the same way"
             )
+        if ray.is_initialized():
+            return  # The caller's own: it is used as it is, and not shut down here.
         # It says on stderr that the cluster asks for a token, in every run.
         logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)
         if self.config.address:
@@ -105,8 +112,8 @@ class Executor:
             os.environ.update(WORKER_ENVIRONMENT)
             try:
                 ray.init(
-                    num_cpus=self.config.workers or os.cpu_count(), include_dashboard=False, log_to_driver=False,
-                    configure_logging=False, _node_ip_address="127.0.0.1",
+                    "local", num_cpus=self.config.workers or os.cpu_count(), include_dashboard=False,
+                    log_to_driver=False, configure_logging=False, _node_ip_address="127.0.0.1",
                 )  # fmt: skip
             finally:
                 _restore(before)
@@ -192,13 +199,21 @@ class _ModelActor:
     """Owns one resource (a model server, say) for as long as it lives."""
 
     def __init__(self, open_resource: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self._resource = open_resource(*args)
+        self._open_resource = open_resource
+        self._args = args
+        self._resource: Any = None
 
     def run(self, store: Store, task: Task) -> Commit | _Failure:
+        try:
+            # Here and not above: what it raises is the task's failure, not the death of an actor.
+            self._resource = self._resource or self._open_resource(*self._args)
+        except CurateError as error:
+            return _Failure(str(error), is_defect=False)
         return _step(store, task, self._resource)
 
     def close(self) -> None:
-        self._resource.close()
+        if self._resource is not None:
+            self._resource.close()
 
 
 class _Actors:
@@ -239,7 +254,7 @@ class _Actors:
         return None
 
     def _new(self) -> Any:
-        options: Any = {"num_cpus": 0, "num_gpus": 1 if _resource("GPU") >= 1 else 0}
+        options: Any = {"num_cpus": 0, "num_gpus": min(self._pool.gpus, int(_resource("GPU")))}
         actor = _ModelActor.options(**options).remote(  # type: ignore[attr-defined]
             self._pool.open_resource, self._pool.args
         )

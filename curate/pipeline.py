@@ -174,7 +174,8 @@ class Pipeline:
     def _pool(self) -> Pool:
         assert self.config.llm
         cache = self.config.llm.cache or self.work.root / "responses"
-        return Pool(Llm, (self.config.llm, cache), self.config.llm.replicas)
+        gpus = 0 if self.config.llm.endpoint else 1
+        return Pool(Llm, (self.config.llm, cache), self.config.llm.replicas, gpus)
 
     def _manifest(self, counts: Counts) -> dict[str, Any]:
         """What the version depends on and what became of its input; no name, place or time."""

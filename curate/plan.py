@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Literal
 
 from curate import readers
@@ -78,7 +78,11 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
     splits: list[Split] = []
     failures: list[str] = []
     for source in config.inputs:
-        for found in (o for uri in source.uris for o in find_inputs(uri)):
+        objects = {found.uri: found for uri in source.uris for found in find_inputs(uri)}
+        if not objects:
+            failures.append(f"input {', '.join(source.uris)}: no files there; expected at least one")
+        for found in objects.values():
+            check_place(found.uri, config)
             try:
                 splits += _splits(found, source, memo, config.execution.split_bytes)
             except InputError as error:
@@ -87,12 +91,20 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
     return Plan(tuple(splits), tuple(failures))
 
 
+def check_place(uri: str, config: RunConfig) -> None:
+    """Raise ConfigError for an input object that a run of this config wrote."""
+    for name, folder in (("output", config.output), ("work", config.work)):
+        if Path(uri).is_relative_to(folder):
+            raise ConfigError(f"input {uri} lies in {name} {folder}: a run would read what it wrote; move either")
+
+
 def _splits(found: InputObject, source: InputConfig, memo: "_Memo", split_bytes: int) -> list[Split]:
     kind, codec = format_of(found.uri, source)
     content = memo.hash(found)
     with open_input(found.uri) as stream:
         try:
-            ranges = readers.ranges(stream, found.size, kind, codec, split_bytes)
+            # An empty object is a split too: that nothing was in it is written down.
+            ranges = readers.ranges(stream, found.size, kind, codec, split_bytes) or [(0, 0)]
         except InputError as error:
             raise InputError(f"{found.uri}: {error}") from error
     return [Split(found.uri, found.uri, content, found.size, start, end, kind, codec, source) for start, end in ranges]

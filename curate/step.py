@@ -30,6 +30,10 @@ CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scor
 """Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived."""
 
 
+PASSING = "passing"
+"""Name of a commit's note that holds a digest of results which another attempt may better."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """One committed file; `name` is relative to the work store."""
@@ -50,6 +54,16 @@ class Commit:
     shards: tuple[Shard, ...]
     notes: Mapping[str, str]
     """What a step found out and later ones need, such as the sha256 of a published part."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether questions in it failed in a way that may pass: a later run does the step again."""
+        return PASSING in self.notes
+
+    @property
+    def identity(self) -> str:
+        """What later steps depend on: the key, and of a passing result the result too."""
+        return f"{self.key}-{self.notes[PASSING]}" if self.is_passing else self.key
 
     def of(self, kind: str) -> list[Shard]:
         """The shards of one kind, in order."""

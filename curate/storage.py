@@ -103,6 +103,7 @@ class Store:
     def point(self, name: str, target: str) -> None:
         """Make `name` a relative symbolic link to `target`, replacing what it pointed to at once."""
         temporary = self.begin(name)
+        temporary.unlink(missing_ok=True)
         os.symlink(target, temporary)
         os.replace(temporary, self.path(name))
 

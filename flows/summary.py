@@ -37,8 +37,9 @@ def _by_models(result: RunResult) -> tuple[int, int]:
     if not result.records_in:
         return 0, 0
     synthetic = pl.col("is_synthetic")
+    repeated = pl.col("reason").str.starts_with("duplicate_id").fill_null(value=False)
     counted = curate.read_ledger(result.work).select(
-        judged=(pl.col("quality_status") == "scored").sum(),
+        judged=((pl.col("quality_status") == "scored") & ~repeated).sum(),
         written_kept=(synthetic & (pl.col("status") == "kept")).sum(),
     )
     [row] = counted.collect().rows()

@@ -84,7 +84,10 @@ class Llm:
         file = folder / "tokenizer.json"
         if not file.exists():
             raise ModelError(f"{folder}: no tokenizer.json; save the tokenizer in its fast form there")
-        return Documents(Tokenizer.from_file(str(file)))
+        tokenizer = Tokenizer.from_file(str(file))
+        tokenizer.no_truncation()  # Counting and cutting are ours.
+        tokenizer.no_padding()
+        return Documents(tokenizer)
 
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """One answer a request, in order. A definitive one is committed to the cache, then read from there."""

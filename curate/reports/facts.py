@@ -266,7 +266,8 @@ def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, f
 
 def statuses(ledger: pl.LazyFrame) -> list[tuple[str, int]]:
     """How the judge's questions went: status and documents, most first."""
-    asked = ledger.filter(pl.col("quality_status").is_not_null())
+    repeated = pl.col("reason").str.starts_with("duplicate_id").fill_null(value=False)
+    asked = ledger.filter(pl.col("quality_status").is_not_null() & ~repeated)
     counted = asked.group_by("quality_status").len().sort("len", "quality_status", descending=[True, False])
     return [(status, number) for status, number in counted.collect().iter_rows()]
 

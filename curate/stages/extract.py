@@ -71,7 +71,10 @@ def extract_split(writer: Writer, store: Store, split: Split, config: RunConfig)
 def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer) -> None:
     """Write kinds documents, rejected and quarantined; count `in` and `skipped.<type>`. Memory: one batch."""
     batch = _Batch(split, config, language.load(config.extract.language))
-    for item in readers.read(stream, split, config.extract):
+    items = readers.read(stream, split, config.extract)
+    if split.size == 0:
+        items = iter([Quarantined(f"{split.format}.empty", "0 bytes, expected at least one record", 0, 0)])
+    for item in items:
         if isinstance(item, Skipped):
             writer.count(f"skipped.{item.type}")
             continue

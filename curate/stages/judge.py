@@ -13,9 +13,9 @@ from curate.errors import JudgeError
 from curate.llm import prompts, scoring
 from curate.llm.answers import Request, Sampling
 from curate.llm.prompts import Prompt
-from curate.llm.session import Identity, Llm
+from curate.llm.session import TRANSPORT, Identity, Llm
 from curate.schema import SCORES
-from curate.step import ShardWriter, Task, take_rows
+from curate.step import PASSING, ShardWriter, Task, take_rows
 from curate.storage import Store
 
 VERSION = 1
@@ -91,8 +91,9 @@ def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> lis
     assert config.judge
     assert config.llm
     kept = sample(decisions.filter(pl.col("status") == "kept"), config.judge.max_documents, config.seed).sort("id")
-    asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep"})
-    what = [VERSION, prompts.load(config.judge.rubric, "judge").hash, asked, config.llm.identity(), str(identity)]
+    asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep", "max_failed_share"})
+    rubric = prompts.load(config.judge.rubric, "judge")
+    what = [VERSION, rubric.hash, rubric.name, rubric.version, asked, config.llm.identity(), str(identity)]
     found = []
     for start in range(0, len(kept), TASK_DOCUMENTS):
         part = kept.slice(start, TASK_DOCUMENTS)
@@ -120,7 +121,11 @@ def judge_places(
     before = Counter(llm.counts)
     documents = read_places(store, places, COLUMNS)
     writer.count("in", documents.num_rows)
-    writer.write("scores", judge(documents, llm, config))
+    scores = judge(documents, llm, config)
+    writer.write("scores", scores)
+    if not TRANSPORT.isdisjoint(scores.column("quality_status").to_pylist()):
+        given = zip(*(scores.column(name).to_pylist() for name in ("quality", "quality_status")), strict=True)
+        writer.note(PASSING, lineage.key([list(pair) for pair in given]))
     for name, number in sorted((llm.counts - before).items()):
         writer.count(f"llm.{name}", number)
 

@@ -67,7 +67,7 @@ def identity(config: RunConfig) -> list[object]:
     publish = config.publish
     tokenizer = tokenizer_hash(publish)
     return [VERSION, SCHEMA_VERSION, config.seed, publish.validation_share, publish.row_group_rows, tokenizer,
-            data_schema(config).names]  # fmt: skip
+            [[f.name, str(f.type)] for f in data_schema(config)]]  # fmt: skip
 
 
 def part_key(kept: pl.DataFrame, config: RunConfig) -> str:
@@ -116,7 +116,7 @@ def publish_part(writer: ShardWriter, store: Store, decisions: Commit, part: Par
 
 def _kept(store: Store, decisions: Commit, columns: list[str]) -> pl.DataFrame:
     """The kept documents in order of id."""
-    frames = [pl.read_parquet(store.path(s.name), columns=columns) for s in decisions.of("decisions")]
+    frames = [pl.read_parquet(store.path(s.name), columns=columns, glob=False) for s in decisions.of("decisions")]
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
     return pl.concat(frames).filter(pl.col("status") == "kept").sort("id")
@@ -193,7 +193,11 @@ def _token_counts(texts: pa.ChunkedArray, config: PublishConfig) -> pa.Array:
         return pa.nulls(len(texts), pa.int64())
     from tokenizers import Tokenizer  # 0.2 s and 100 MB that a run without exact counts does not pay
 
-    encoded = Tokenizer.from_file(str(tokenizer_file(config))).encode_batch(texts.to_pylist(), add_special_tokens=False)
+    tokenizer = Tokenizer.from_file(str(tokenizer_file(config)))
+    # Many files bring the truncation and padding of the model that they were made for.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    encoded = tokenizer.encode_batch(texts.to_pylist(), add_special_tokens=False)
     return pa.array([len(e.ids) for e in encoded], pa.int64())
 
 

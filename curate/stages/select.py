@@ -44,7 +44,7 @@ class Evidence:
         judge = config.judge.keep.model_dump() if config.judge and config.judge.keep and self.judged else None
         dedup = config.dedup.model_dump() if config.dedup else None
         edges = sorted(commit.key for commit in self.edges)
-        scores = sorted(commit.key for commit in self.scores)
+        scores = sorted(commit.identity for commit in self.scores)
         return key("select", VERSION, parts, edges, scores, self.judged, config.languages, bounds, judge, dedup)
 
 
@@ -103,7 +103,9 @@ def _bound(facts: pl.DataFrame, column: str, name: str, bounds: Bounds) -> pl.Da
     """Apply one measure's bounds; a value that equals its bound stays."""
     low, high = bounds.min, bounds.max
     if bounds.keep_fraction is not None:
-        low = fraction_bound(facts.filter(pl.col("reason").ne_missing("duplicate_id"))[column], bounds.keep_fraction)
+        # Of real documents: what a model wrote must not decide which of them stay.
+        real = facts.filter(pl.col("reason").ne_missing("duplicate_id") & ~pl.col("is_synthetic"))
+        low = fraction_bound(real[column], bounds.keep_fraction)
     if low is not None:
         facts = _because(facts, pl.col(column) < low, pl.format("{}={} < {}", pl.lit(name), column, pl.lit(repr(low))))
     if high is not None:

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from curate import lineage
 from curate.config import LanguageConfig, RunConfig, SynthesizeConfig
+from curate.errors import ModelError
 from curate.llm import prompts
 from curate.llm.answers import Answer, Request, Sampling
 from curate.llm.prompts import Prompt
 from curate.llm.session import Identity, Llm
 from curate.schema import DOCUMENTS, ID, REJECTED
 from curate.stages.judge import read_places
-from curate.step import ShardWriter, Task
+from curate.step import PASSING, ShardWriter, Task
 from curate.storage import Store
 from curate.text import language
 from curate.text.plain import NORMALISE_VERSION, normalise
@@ -189,7 +190,7 @@ def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> lis
     )
     if best.is_empty():
         return []
-    asked = wanted.model_dump(mode="json", exclude={"prompt", "max_documents", "languages"})
+    asked = wanted.model_dump(mode="json", exclude={"prompt", "max_documents", "languages", "max_failed_share"})
     prompt = prompts.load(wanted.prompt, "synthesis").hash
     detection = config.extract.language
     detected_by = detection.model_dump(mode="json") | {"model": language.model_hash(detection.model)}
@@ -216,12 +217,28 @@ def synthesize_places(
     parents = read_places(store, places, DOCUMENTS.names)
     made = synthesize(parents, llm, config, seed, language.load(detection).identify)
     turned_away = pa.concat_tables([made.rejected, made.failed])
+    note_failures(writer, made, config)
     writer.count("in", made.counts["asked"])
     for name, number in sorted({**made.counts, **{f"llm.{n}": c for n, c in (llm.counts - before).items()}}.items()):
         writer.count(name, number)
     writer.write("documents", made.accepted)
     writer.write("rejected", rejected_rows(turned_away))
     writer.write("turned_away", turned_away)
+
+
+def note_failures(writer: ShardWriter, made: Synthesis, config: SynthesizeConfig) -> None:
+    """Mark a result that another attempt may better. Raises ModelError when too many questions got no answer."""
+    reasons = sorted(made.failed.column("reason").to_pylist())
+    passing = [reason for reason in reasons if not reason.startswith("synthesize.over_long")]
+    if len(passing) > config.max_failed_share * made.counts["asked"]:
+        listed = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(passing).items()))
+        raise ModelError(
+            f"synthesize: {len(passing)} of {made.counts['asked']} questions got no answer: {listed}. Allowed is a "
+            f"share of {config.max_failed_share} (synthesize.max_failed_share). Look at the model server, then run "
+            "again: what was answered is kept"
+        )
+    if passing:
+        writer.note(PASSING, lineage.key(reasons, [id_.hex() for id_ in made.accepted.column("id").to_pylist()]))
 
 
 def rejected_rows(turned_away: pa.Table) -> pa.Table:

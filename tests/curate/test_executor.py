@@ -63,6 +63,17 @@ def test_a_pool_opens_its_resource_once_replaces_a_dead_actor_and_closes(executo
     assert lines.count("close") == 1
 
 
+def test_a_result_that_may_pass_is_tried_again_by_the_next_run_and_once_by_this(executor: Executor) -> None:
+    task = Task("s", "passing", "n", ray_tasks.write_passing, ())
+    assert [o.executed for o in executor.run("s", [task])] == [True]
+    assert [o.executed for o in executor.run("s", [task])] == [False]
+    later = Executor(executor.store, executor.config)
+    [outcome] = later.run("s", [task])
+    assert outcome.executed
+    assert outcome.commit
+    assert outcome.commit.identity != outcome.commit.key
+
+
 def test_nothing_to_do_starts_nothing_and_ray_without_a_login_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

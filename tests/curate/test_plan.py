@@ -72,8 +72,27 @@ def test_an_object_that_cannot_be_planned_is_a_failure_of_its_own(tmp_path: Path
     assert "bad.parquet" in plan.failures[0]
 
 
-def test_an_empty_object_and_an_empty_folder_are_no_error(tmp_path: Path) -> None:
+def test_an_empty_folder_is_a_failure_and_an_empty_object_a_split(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    assert keys(tmp_path, tmp_path / "in") == []
+    config = load(write_config(tmp_path, [{"source": "s", "uri": str(tmp_path / "in")}]))
+    assert "no files there" in make_plan(config, Store(tmp_path / "work")).failures[0]
     (tmp_path / "in" / "empty.jsonl").touch()
-    assert len(keys(tmp_path, tmp_path / "in")) <= 1
+    assert len(keys(tmp_path, tmp_path / "in")) == 1
+
+
+def test_an_object_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text('{"text": "a"}\n')
+    both = [str(tmp_path / "in"), str(tmp_path / "in" / "*.jsonl")]
+    config = load(write_config(tmp_path, [{"source": "s", "uri": both}]))
+    assert len(make_plan(config, Store(tmp_path / "work")).splits) == 1
+
+
+def test_a_run_never_reads_what_a_run_wrote(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
+    config = load(write_config(tmp_path, [{"source": "s", "uri": str(tmp_path / "**" / "*.jsonl")}]))
+    assert len(make_plan(config, Store(tmp_path / "work")).splits) == 1
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b.jsonl").write_text('{"text": "b"}\n')
+    with pytest.raises(ConfigError, match="lies in output"):
+        make_plan(config, Store(tmp_path / "work"))

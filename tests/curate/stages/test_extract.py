@@ -146,9 +146,10 @@ def test_parquet_rows_are_located_by_number() -> None:
 
 
 @pytest.mark.parametrize(("format", "codec"), [("warc", None), ("warc", "gzip"), ("jsonl", None), ("jsonl", "zstd")])
-def test_an_empty_object_writes_nothing(format: Format, codec: str | None) -> None:
-    found = run(b"", format, codec)
-    assert (found.counts, found.tables) == ({}, {})
+def test_an_object_without_a_byte_is_quarantined(format: Format, codec: str | None) -> None:
+    found = run(b"", format, codec, span=(0, 0))
+    assert found.counts == {"in": 1}
+    assert [row["reason"] for row in found.rows("quarantined")] == [f"{format}.empty"]
 
 
 def test_splits_and_batches_do_not_change_a_row() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from curate import lineage, schema
 from curate.config import LlmConfig, RunConfig, SynthesizeConfig
+from curate.errors import ModelError
 from curate.llm import client, prompts
 from curate.llm.session import Identity, Llm
 from curate.stages import synthesize as stage
@@ -213,12 +214,14 @@ def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
         fake_llm.serve("ok", "ok", 500, "ok", write=lambda _: next(turn)) as fake,
         opened(tmp_path / "cache", fake.base_url, concurrency=1) as llm,
     ):
-        [task] = stage.tasks(rows, run_config(), llm.identity)
+        [task] = stage.tasks(rows, run_config(max_failed_share=0.5), llm.identity)
         commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
     assert {name: commit.counts[name] for name in ("in", "asked", "accepted", "rejected", "failed")} == {
         "in": 4, "asked": 4, "accepted": 2, "rejected": 1, "failed": 1,
     }  # fmt: skip
     assert commit.rows("documents") == 2
+    assert commit.is_passing
+    assert commit.identity != commit.key
     [rejected] = commit.of("rejected")
     found = read_shard(store, rejected).to_pylist()
     assert [row["reason"] for row in found] == ["synthesize.words=1 < 50", "synthesize.http_error (HTTP 500)"]
@@ -229,6 +232,20 @@ def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
         [table.column("id")[3].as_py()],
         [table.column("id")[0].as_py()],
     ]
+
+
+def test_a_server_that_fails_too_often_stops_the_run(tmp_path: Path) -> None:
+    store = Store(tmp_path / "work")
+    table = documents(*(f"{n} {SOURCE_TEXT}" for n in range(4))).select(schema.DOCUMENTS.names)
+    [shard] = run_step(store, "extract", "e", lambda writer: writer.write("documents", table)).of("documents")
+    rows = decisions(4).with_columns(id=pl.Series(table.column("id").to_pylist()), shard=pl.lit(shard.name))
+    with (
+        fake_llm.serve(500, 500, 500, 500) as fake,
+        opened(tmp_path / "cache", fake.base_url, concurrency=1) as llm,
+    ):
+        [task] = stage.tasks(rows, run_config(), llm.identity)
+        with pytest.raises(ModelError, match=r"4 of 4 questions got no answer: 4 synthesize\.http_error"):
+            run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
 
 
 def test_the_real_model_writes(tmp_path: Path, llm_endpoint: Any) -> None:
