@@ -4,6 +4,7 @@ from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
+from curate.stages.publish import load_tokenizer
 from curate.storage import find_inputs
 
 
@@ -25,6 +26,8 @@ def check(config: RunConfig) -> dict[str, tuple[int, int]]:
 
 def check_models(config: RunConfig) -> None:
     """Raises ConfigError or ModelError: a model or prompt is not there, or a bound is out of the rubric's reach."""
+    if config.publish.tokenizer:
+        load_tokenizer(config.publish)
     if config.llm:
         session.Llm.identity_of(config.llm)
     if config.judge:

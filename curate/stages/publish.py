@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curate.config import PublishConfig, RunConfig
+from curate.errors import ConfigError
 from curate.lineage import canonical, key, uniform
 from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.stages.select import columns_of
@@ -187,17 +188,26 @@ def _splits(clusters: pl.Series, config: RunConfig) -> pa.Array:
     return pa.array(names, pa.string())
 
 
+def load_tokenizer(config: PublishConfig) -> Any:
+    """The tokenizer that counts. Raises ConfigError where its file is none."""
+    from tokenizers import Tokenizer  # 0.2 s and 100 MB that a run without exact counts does not pay
+
+    file = tokenizer_file(config)
+    try:
+        tokenizer = Tokenizer.from_file(str(file))
+    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
+        raise ConfigError(f"publish.tokenizer: {file}: {error}; expected a tokenizer.json or its folder") from None
+    # Many files bring the truncation and padding of the model that they were made for.
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
 def _token_counts(texts: pa.ChunkedArray, config: PublishConfig) -> pa.Array:
     """Exact counts without special tokens; nulls where no tokenizer is configured."""
     if config.tokenizer is None:
         return pa.nulls(len(texts), pa.int64())
-    from tokenizers import Tokenizer  # 0.2 s and 100 MB that a run without exact counts does not pay
-
-    tokenizer = Tokenizer.from_file(str(tokenizer_file(config)))
-    # Many files bring the truncation and padding of the model that they were made for.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    encoded = tokenizer.encode_batch(texts.to_pylist(), add_special_tokens=False)
+    encoded = load_tokenizer(config).encode_batch(texts.to_pylist(), add_special_tokens=False)
     return pa.array([len(e.ids) for e in encoded], pa.int64())
 
 

@@ -372,3 +372,15 @@ def test_a_config_cannot_be_changed(tmp_path: Path) -> None:
     config = load(write(tmp_path, GOOD))
     with pytest.raises(ValueError, match="frozen"):
         config.seed = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", ["id", "url", "quality", "row", "a@b.1"])
+def test_an_extra_column_cannot_take_a_name_of_ours(name: str) -> None:
+    values = {
+        "name": "x",
+        "inputs": [{"source": "s", "uri": "a.jsonl", "extra": {name: "string"}}],
+        "output": "o",
+        "work": "w",
+    }
+    with pytest.raises(ValueError, match="is a column of ours"):
+        RunConfig.model_validate(values)

@@ -1,5 +1,6 @@
 """Whole runs on the shipped sample with real Ray: the promises P1 (conservation), P3 (kill) and P4 (same output)."""
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from tokenizers import Tokenizer
 
 import curate
+from curate.llm.packaged import NAME, resolve
 from curate.schema import DATA
 from tests.curate.runs import (
     SAMPLE,
@@ -165,3 +168,21 @@ def test_a_killed_run_goes_on_where_it_was(golden: Golden, tmp_path: Path, stage
     assert before.items() <= after.items()
     for stage_result in result["stages"]:
         assert stage_result["executed"] == stage_result["tasks"] - finished[stage_result["name"]]
+
+
+def test_token_counts_are_exact_and_extra_columns_pass_through(tmp_path: Path) -> None:
+    folder = resolve(NAME).path
+    assert folder
+    whole = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    cut = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    cut.enable_truncation(4)
+    cut.enable_padding()
+    cut.save(str(tmp_path / "tokenizer.json"))
+    rows = [{"body": f"Sentence number {n} about rivers. " * (n + 1), "n": n, "where": None} for n in range(12)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"source": "s", "uri": "in.jsonl", "fields": {"text": "body"}, "extra": {"n": "int64", "where": "string"}}
+    config = write_config(tmp_path, [source], measure=[], dedup=None, publish={"tokenizer": "tokenizer.json"})
+    data = pl.read_parquet(curate.run(config).output / "current" / "data" / "*.parquet").sort("n")
+    assert data["n"].to_list() == list(range(12))
+    assert data["where"].is_null().all()
+    assert data["token_count"].to_list() == [len(whole.encode(t, add_special_tokens=False).ids) for t in data["text"]]

@@ -92,6 +92,16 @@ def test_on_a_filled_cache_the_same_bytes_come_out_and_nothing_is_asked(golden: 
         assert sums(result, stage)["llm.from_cache"] == sums(result, stage)["llm.asked"] > 0
 
 
+def test_a_synthesis_of_which_nothing_is_good_enough_publishes_the_rest(golden: Golden, tmp_path: Path) -> None:
+    strict = {"max_documents": ASKED, "max_source_tokens": 128, "max_tokens": 200, "min_words": 5000}
+    shutil.copytree(golden.cache, tmp_path / "cache")
+    result = curate.run(llm_config(tmp_path, golden.endpoint, tmp_path / "cache", synthesize=strict))
+    assert (result.written, sums(result, "synthesize")["accepted"]) == (ASKED, 0)
+    assert result.records_in + ASKED == result.kept + result.rejected + result.quarantined
+    reasons = curate.read_ledger(result.work).filter("is_synthetic").collect()["reason"]
+    assert reasons.str.contains("< 5000").all()
+
+
 def test_a_second_run_does_nothing(golden: Golden) -> None:
     assert curate.run(golden.config).nothing_to_do
 
