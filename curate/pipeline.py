@@ -57,12 +57,16 @@ class Pipeline:
     rehash: bool = False
     results: list[StageResult] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    missing: list[dict[str, Any]] = field(default_factory=list)
+    """What failed, by content: a version holds no name and no place."""
+
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def run(self) -> RunResult:
         """plan, extract, [measure, dedup, select, judge, select], synthesize, [the same for the new rows], publish."""
         plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work, rehash=self.rehash))
         self.failures += plan.failures
+        self.missing += [{"content": content} for content in plan.missing]
         corpus = self._judged(Corpus(self.wrap("extract", lambda: self._extract(plan))))
         if self.config.synthesize:
             drafts = self.wrap("synthesize", lambda: self._synthesize(corpus))
@@ -88,11 +92,13 @@ class Pipeline:
 
     def _extract(self, plan: Plan) -> tuple[Part, ...]:
         outcomes = self._run("extract", extract.tasks(plan.splits, self.config))
-        names = [split.uri for split in plan.splits]
-        return tuple(Part(name, o.commit) for name, o in zip(names, outcomes, strict=True) if o.commit)
+        both = list(zip(plan.splits, outcomes, strict=True))
+        self.missing += [{"content": s.content, "start": s.start, "end": s.end} for s, o in both if o.error]
+        return tuple(Part(split.uri, o.commit) for split, o in both if o.commit)
 
     def _measure(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         outcomes = self._run("measure", measure.tasks(parts, self.config))
+        self.missing += [{"extracted": part.key} for part, o in zip(parts, outcomes, strict=True) if o.error]
         return tuple(replace(p, measures=o.commit) for p, o in zip(parts, outcomes, strict=True) if o.commit)
 
     def _dedup(self, parts: Sequence[Part]) -> tuple[Commit, ...]:
@@ -187,6 +193,7 @@ class Pipeline:
             "models": self._models(),
             "measures": list(select.columns_of(self.config)),
             "counts": asdict(counts),
+            "missing": sorted(self.missing, key=repr),
             "notes": list(self._notes()),
         }  # fmt: skip
 
@@ -211,7 +218,7 @@ class Pipeline:
         if self.config.llm_disabled:
             notes.append("Run with --no-llm: no judge, no synthesis, and every bound on a score removed.")
         if self.failures:
-            notes.append(f"Partial: {len(self.failures)} splits or objects failed and are missing.")
+            notes.append(f"Partial: {len(self.failures)} splits or objects failed; `_manifest.json` lists them.")
         return notes
 
     def _result(self, version: publish.Version, counts: Counts) -> RunResult:

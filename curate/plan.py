@@ -71,12 +71,16 @@ class Plan:
     failures: tuple[str, ...]
     """One message an object: where, what was got, what was expected."""
 
+    missing: tuple[str, ...] = ()
+    """Content hashes of those objects."""
+
 
 def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
     """The splits of every input object. Hashes are memoised in the work folder by path, size, mtime and inode."""
     memo = _Memo(work, rehash=rehash)
     splits: list[Split] = []
     failures: list[str] = []
+    missing: list[str] = []
     for source in config.inputs:
         objects = {found.uri: found for uri in source.uris for found in find_inputs(uri)}
         if not objects:
@@ -87,8 +91,9 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
                 splits += _splits(found, source, memo, config.execution.split_bytes)
             except InputError as error:
                 failures.append(str(error))
+                missing.append(memo.hash(found))
     memo.save()
-    return Plan(tuple(splits), tuple(failures))
+    return Plan(tuple(splits), tuple(failures), tuple(missing))
 
 
 def check_place(uri: str, config: RunConfig) -> None:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 import curate
 from curate.llm.packaged import NAME, resolve
 from curate.schema import DATA
+from curate.storage import content_hash
 from tests.curate.runs import (
     SAMPLE,
     committed,
@@ -140,6 +141,8 @@ def test_a_failed_object_publishes_nothing_unless_allowed(tmp_path: Path) -> Non
     result = curate.run(config, allow_partial=True)
     assert (result.status, result.exit_code) == ("partial", 3)
     assert "broken.parquet" in result.failures[0]
+    manifest = json.loads((result.output / "current" / "_manifest.json").read_text())
+    assert manifest["missing"] == [{"content": content_hash(str(broken))}]
     assert result.kept > 0
 
 
