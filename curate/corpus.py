@@ -6,11 +6,12 @@ A part is what became of one planned split. Two identical objects are two parts 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from curate.schema import DOCUMENTS, measures_schema
-from curate.step import Commit, read_file, read_shard
+from curate.step import Commit, read_file, read_shard, take_rows
 from curate.storage import Store
 
 FACTS = ["id", "text_hash", "url", "source", "date", "lang", "lang_score", "license", "is_synthetic", "derived_from",
@@ -81,3 +82,15 @@ def read_rows(store: Store, commits: Iterable[Commit], kind: str) -> pl.DataFram
     frames = [pl.from_arrow(read_shard(store, s)) for _, c in sorted(by_key.items()) for s in c.of(kind)]
     tables = [frame for frame in frames if isinstance(frame, pl.DataFrame)]
     return pl.concat(tables) if tables else None
+
+
+def read_places(store: Store, places: Sequence[tuple[str, int]], columns: list[str]) -> pa.Table:
+    """The stored documents at (shard, row), in the order given."""
+    by_shard: dict[str, list[int]] = {}
+    for position, (shard, _) in enumerate(places):
+        by_shard.setdefault(shard, []).append(position)
+    tables, order = [], []
+    for shard, positions in sorted(by_shard.items()):
+        tables.append(take_rows(store, shard, np.array([places[p][1] for p in positions], np.int64), columns))
+        order += positions
+    return pa.concat_tables(tables).take(pa.array(np.argsort(order)))

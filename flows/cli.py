@@ -87,12 +87,12 @@ def run(
     from flows.server import prepare_environment
     from flows.summary import summary
 
-    # Before Prefect too: a wrong config must not start a server.
+    # A wrong config must not start a server.
     changed = with_overrides(
         curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, no_llm=no_llm
     )
-    check_models(changed)
     if prefect:
+        check_models(changed)
         prepare_environment()
         from flows.curation import run_flow
 

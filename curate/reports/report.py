@@ -22,7 +22,7 @@ NAME = "report.html"
 
 TEMPLATE = Path(__file__).with_name("report.html")
 
-SYNTHESIS = ("asked", "accepted", "rejected", "failed", "over_budget", "llm.prompt_tokens", "llm.completion_tokens")
+SYNTHESIS = ("asked", "accepted", "rejected", "failed", "llm.prompt_tokens", "llm.completion_tokens")
 """Counters of the synthesis that are shown."""
 
 WIDTH, HEIGHT, TOP, BOTTOM = 400.0, 96.0, 14.0, 14.0

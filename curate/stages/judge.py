@@ -3,19 +3,19 @@
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from curate import lineage
 from curate.config import JudgeConfig, RunConfig
+from curate.corpus import read_places
 from curate.errors import JudgeError
 from curate.llm import prompts, scoring
 from curate.llm.answers import Request, Sampling
 from curate.llm.prompts import Prompt
 from curate.llm.session import TRANSPORT, Identity, Llm
 from curate.schema import SCORES
-from curate.step import PASSING, ShardWriter, Task, take_rows
+from curate.step import PASSING, ShardWriter, Task
 from curate.storage import Store
 
 VERSION = 1
@@ -128,15 +128,3 @@ def judge_places(
         writer.note(PASSING, lineage.key([list(pair) for pair in given]))
     for name, number in sorted((llm.counts - before).items()):
         writer.count(f"llm.{name}", number)
-
-
-def read_places(store: Store, places: Sequence[tuple[str, int]], columns: list[str]) -> pa.Table:
-    """The stored documents at (shard, row), in the order given."""
-    by_shard: dict[str, list[int]] = {}
-    for position, (shard, _) in enumerate(places):
-        by_shard.setdefault(shard, []).append(position)
-    tables, order = [], []
-    for shard, positions in sorted(by_shard.items()):
-        tables.append(take_rows(store, shard, np.array([places[p][1] for p in positions], np.int64), columns))
-        order += positions
-    return pa.concat_tables(tables).take(pa.array(np.argsort(order)))

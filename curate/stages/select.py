@@ -18,13 +18,11 @@ from curate.config import Bounds, DedupConfig, RunConfig, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
 from curate.lineage import key
+from curate.llm.scoring import NOT_SAMPLED
 from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
 
 VERSION = 1
-
-SCORED = "scored"
-NOT_SAMPLED = "not_sampled"
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from curate import lineage
 from curate.config import LanguageConfig, RunConfig, SynthesizeConfig
+from curate.corpus import read_places
 from curate.errors import ModelError
 from curate.llm import prompts
 from curate.llm.answers import Answer, Request, Sampling
 from curate.llm.prompts import Prompt
 from curate.llm.session import Identity, Llm
 from curate.schema import DOCUMENTS, ID, REJECTED
-from curate.stages.judge import read_places
 from curate.step import PASSING, ShardWriter, Task
 from curate.storage import Store
 from curate.text import language
