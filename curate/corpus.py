@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.schema import DOCUMENTS, measures_schema
-from curate.step import Commit, read_file, read_shard, take_rows
+from curate.step import Commit, read_file, take_rows
 from curate.storage import Store
 
 FACTS = ["id", "text_hash", "url", "source", "date", "lang", "lang_score", "license", "is_synthetic", "derived_from",
@@ -71,7 +71,7 @@ def _facts_of(store: Store, part: Part) -> pl.DataFrame | None:
 
 
 def _frame(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:
-    frame = pl.from_arrow(read_file(store.path(name), columns))
+    frame = pl.from_arrow(read_file(store, name, columns))
     assert isinstance(frame, pl.DataFrame)
     return frame
 
@@ -79,7 +79,7 @@ def _frame(store: Store, name: str, columns: list[str] | None = None) -> pl.Data
 def read_rows(store: Store, commits: Iterable[Commit], kind: str) -> pl.DataFrame | None:
     """All rows of one kind from several commits, each commit once; None where there are none."""
     by_key = {commit.key: commit for commit in commits}
-    frames = [pl.from_arrow(read_shard(store, s)) for _, c in sorted(by_key.items()) for s in c.of(kind)]
+    frames = [pl.from_arrow(read_file(store, s.name)) for _, c in sorted(by_key.items()) for s in c.of(kind)]
     tables = [frame for frame in frames if isinstance(frame, pl.DataFrame)]
     return pl.concat(tables) if tables else None
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from curate.corpus import Part, read_rows
 from curate.errors import ConservationError
 from curate.schema import LEDGER, with_measures
-from curate.step import Commit, parquet_writer
+from curate.step import Commit, write_file
 from curate.storage import Store
 
 SYNTHETIC = "synthetic"
@@ -63,8 +63,7 @@ def write_ledger(work: Store, parts: Sequence[Part], decisions: Commit, measures
 
 def _write(work: Store, name: str, rows: pl.DataFrame, schema: pa.Schema) -> str:
     table = rows.select(schema.names).to_arrow().cast(schema)
-    with work.publish(name) as path, parquet_writer(path, schema) as writer:
-        writer.write_table(table)
+    write_file(work, name, table)
     return name
 
 

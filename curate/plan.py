@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path, PurePath
@@ -11,7 +12,7 @@ from curate import readers
 from curate.config import InputConfig, RunConfig
 from curate.errors import ConfigError, InputError
 from curate.lineage import key
-from curate.storage import InputObject, Store, content_hash, find_inputs, open_input
+from curate.storage import InputObject, Store, find_inputs, hash_of, open_input
 
 Format = Literal["warc", "jsonl", "parquet"]
 Codec = Literal["gzip", "zstd"]
@@ -26,17 +27,11 @@ CODECS: Mapping[str, Codec] = {".gz": "gzip", ".zst": "zstd"}
 class Split:
     """A range of one input object that one task reads."""
 
-    name: str
-    """For people: the object as the user named it."""
-
-    uri: str
-    """Where the object is."""
+    planned: InputObject
+    """The object as it was when planned."""
 
     content: str
     """Hex sha256 of the object's bytes (a bucket: its etag and size)."""
-
-    size: int
-    """Bytes of the whole object."""
 
     start: int
     end: int
@@ -47,6 +42,16 @@ class Split:
     """Compression of the whole object, by its extension; None for Parquet."""
 
     input: InputConfig
+
+    @property
+    def uri(self) -> str:
+        """Where the object is, as the user named it."""
+        return self.planned.uri
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole object."""
+        return self.planned.size
 
     @property
     def identity(self) -> dict[str, object]:
@@ -91,7 +96,7 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
                 splits += _splits(found, source, memo, config.execution.split_bytes)
             except InputError as error:
                 failures.append(str(error))
-                missing.append(memo.hash(found))
+                missing += memo.known(found)
     memo.save()
     return Plan(tuple(splits), tuple(failures), tuple(missing))
 
@@ -99,20 +104,20 @@ def make_plan(config: RunConfig, work: Store, *, rehash: bool = False) -> Plan:
 def check_place(uri: str, config: RunConfig) -> None:
     """Raise ConfigError for an input object that a run of this config wrote."""
     for name, folder in (("output", config.output), ("work", config.work)):
-        if Path(uri).is_relative_to(folder):
+        if Path(uri).resolve().is_relative_to(folder.resolve()):
             raise ConfigError(f"input {uri} lies in {name} {folder}: a run would read what it wrote; move either")
 
 
 def _splits(found: InputObject, source: InputConfig, memo: "_Memo", split_bytes: int) -> list[Split]:
     kind, codec = format_of(found.uri, source)
     content = memo.hash(found)
-    with open_input(found.uri) as stream:
+    with open_input(found, memo.disk) as stream:
         try:
             # An empty object is a split too: that nothing was in it is written down.
             ranges = readers.ranges(stream, found.size, kind, codec, split_bytes) or [(0, 0)]
         except InputError as error:
             raise InputError(f"{found.uri}: {error}") from error
-    return [Split(found.uri, found.uri, content, found.size, start, end, kind, codec, source) for start, end in ranges]
+    return [Split(found, content, start, end, kind, codec, source) for start, end in ranges]
 
 
 def format_of(uri: str, source: InputConfig) -> tuple[Format, Codec | None]:
@@ -137,19 +142,30 @@ class _Memo:
     NAME = "content_hashes.json"
 
     def __init__(self, work: Store, *, rehash: bool) -> None:
+        self.disk = work.disk
         self._work = work
         self._known: dict[str, str] = {}
         if work.exists(self.NAME) and not rehash:
-            self._known = json.loads(work.read(self.NAME))
+            with suppress(ValueError):  # Damaged: the objects are hashed anew.
+                self._known = dict(json.loads(work.read(self.NAME)))
         self._changed = False
 
+    def known(self, found: InputObject) -> list[str]:
+        """Its hash, if it could be taken."""
+        return [self._known[entry] for entry in [_entry(found)] if entry in self._known]
+
     def hash(self, found: InputObject) -> str:
-        entry = f"{found.uri}:{found.size}:{found.mtime_ns}:{found.inode}"
+        entry = _entry(found)
         if entry not in self._known:
-            self._known[entry] = content_hash(found.uri)
+            with open_input(found, self.disk) as stream:
+                self._known[entry] = hash_of(stream)
             self._changed = True
         return self._known[entry]
 
     def save(self) -> None:
         if self._changed:
             self._work.put(self.NAME, json.dumps(self._known, indent=0, sort_keys=True).encode())
+
+
+def _entry(found: InputObject) -> str:
+    return f"{found.uri}:{found.size}:{found.mtime_ns}:{found.inode}"

@@ -4,12 +4,13 @@ A step leaves `stages/<stage>/<key>/<kind>-00000.parquet ...` and then `commit.j
 a step that was killed starts again and replaces what it left, with the same bytes.
 """
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +27,41 @@ SHARD_BYTES = 128_000_000
 ROW_GROUP_BYTES = 4_000_000
 """Arrow bytes that are gathered before a row group is written: what a writer holds in memory, per kind."""
 
+WHOLE_ROWS = 1 << 20
+"""Rows of a row group in a file that is written at once."""
+
 CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scores"})
 """Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived."""
 
 
 PASSING = "passing"
 """Name of a commit's note that holds a digest of results which another attempt may better."""
+
+ISOLATED = "isolated"
+"""Name of a commit's note that holds the numbers of the records that killed their worker and were quarantined."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which of its records a task looks at, by their number among those that count as `in`."""
+
+    first: int = 0
+    last: int | None = None
+    """One past the last; None: to the end. Records outside [first, last) are neither processed nor counted."""
+
+    without: frozenset[int] = frozenset()
+    """Records that kill the worker: counted, quarantined and not processed."""
+
+    barrier: int | None = None
+    """The record that the reader cannot pass: from it on, the rest is one damaged stretch, counted and quarantined."""
+
+    def __contains__(self, number: int) -> bool:
+        """Whether the record is processed."""
+        return self.first <= number and (self.last is None or number < self.last) and number not in self.without
+
+
+ALL = Rows()
+"""Every record."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +92,8 @@ class Commit:
 
     @property
     def identity(self) -> str:
-        """What later steps depend on: the key, and of a passing result the result too."""
-        return f"{self.key}-{self.notes[PASSING]}" if self.is_passing else self.key
+        """What later steps depend on: the key, and what else than the key decided on the result."""
+        return "-".join([self.key, *(self.notes[name] for name in (PASSING, ISOLATED) if name in self.notes)])
 
     def of(self, kind: str) -> list[Shard]:
         """The shards of one kind, in order."""
@@ -85,6 +115,8 @@ class Task:
 
     run: Callable[..., None]
     args: tuple[Any, ...] = ()
+    divisible: bool = False
+    """Whether `run` takes a keyword `rows: Rows`, so that a record that kills its worker can be found and left out."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +133,11 @@ def find(store: Store, stage: str, key: str) -> Commit | None:
     """The commit of a step, or None where it is not done. A shard that is gone or cut undoes its step."""
     try:
         record = json.loads(store.read(f"stages/{stage}/{key}/commit.json"))
-    except FileNotFoundError:
+        shards = tuple(Shard(**shard) for shard in record["shards"])
+        commit = Commit(record["stage"], record["key"], record["counts"], shards, record["notes"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # Not there, or damaged: done anew.
         return None
-    shards = tuple(Shard(**shard) for shard in record["shards"])
-    if any(store.size(shard.name) != shard.bytes for shard in shards):
-        return None
-    return Commit(record["stage"], record["key"], record["counts"], shards, record["notes"])
+    return commit if all(store.size(shard.name) == shard.bytes for shard in shards) else None
 
 
 def run_step(store: Store, stage: str, key: str, work: Callable[["ShardWriter"], None]) -> Commit:
@@ -157,11 +188,12 @@ class ShardWriter:
         if shard.bytes >= SHARD_BYTES:
             self._finish(self._open.pop(kind))
 
-    def write_whole(self, kind: str, table: pa.Table, *, row_group_rows: int) -> Path:
-        """Make `table` one shard of its own, in one write with row groups of `row_group_rows`; return its path."""
-        shard = self._next(kind)
+    def write_whole(self, kind: str, table: pa.Table, *, row_group_rows: int) -> str:
+        """Make `table` one shard of its own, in one write with row groups of `row_group_rows`; return its name."""
+        shard = self._open[kind] = self._next(kind)
         shard.add_whole(table, row_group_rows)
-        return self._finish(shard)
+        self._finish(self._open.pop(kind))
+        return shard.name
 
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the commit."""
@@ -186,10 +218,11 @@ class ShardWriter:
         number = sum(shard.kind == kind for shard in self._shards)
         return _ShardFile(self._store, f"{self._folder}/{kind}-{number:05d}.parquet", kind)
 
-    def _finish(self, shard: "_ShardFile") -> Path:
-        path = shard.close()
-        self._shards.append(Shard(shard.name, shard.kind, pq.read_metadata(path).num_rows, path.stat().st_size))
-        return path
+    def _finish(self, shard: "_ShardFile") -> None:
+        shard.close()
+        with self._store.open(shard.name) as stream:
+            rows, size = pq.read_metadata(stream).num_rows, stream.seek(0, io.SEEK_END)
+        self._shards.append(Shard(shard.name, shard.kind, rows, size))
 
 
 class _ShardFile:
@@ -199,8 +232,7 @@ class _ShardFile:
         self.name = name
         self.kind = kind
         self.bytes = 0
-        self._store = store
-        self._temporary = store.begin(name)
+        self._draft = store.create(name)
         self._writer: pq.ParquetWriter | None = None
         self._tables: list[pa.Table] = []
 
@@ -213,18 +245,18 @@ class _ShardFile:
     def add_whole(self, table: pa.Table, row_group_rows: int) -> None:
         self._open(table.schema).write_table(table.combine_chunks(), row_group_size=row_group_rows)
 
-    def close(self) -> Path:
+    def close(self) -> None:
         if self._tables:
             self._flush()
         if self._writer is not None:
             self._writer.close()
-        self._store.finish(self._temporary, self.name)
-        return self._store.path(self.name)
+        self._draft.commit()
 
     def abandon(self) -> None:
         if self._writer is not None:
-            self._writer.close()
-        self._temporary.unlink(missing_ok=True)
+            with suppress(OSError, ValueError, pa.ArrowException):  # It writes a footer, which may not fit.
+                self._writer.close()
+        self._draft.discard()
 
     def _flush(self) -> None:
         table = pa.concat_tables(self._tables).combine_chunks()
@@ -233,15 +265,15 @@ class _ShardFile:
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         if self._writer is None:
-            self._writer = parquet_writer(self._temporary, schema)
+            self._writer = parquet_writer(self._draft.stream, schema)
         return self._writer
 
 
-def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def parquet_writer(stream: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     """A writer with the settings of every file of ours: zstd, page checksums, the schema version in the metadata."""
     metadata = {"curate.schema_version": str(SCHEMA_VERSION)}
     return pq.ParquetWriter(
-        path,
+        stream,
         schema.with_metadata(metadata),
         compression="zstd",
         compression_level=3,
@@ -251,22 +283,34 @@ def parquet_writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
     )
 
 
-def read_shard(store: Store, shard: Shard, columns: list[str] | None = None) -> pa.Table:
-    """A committed shard, checksums verified."""
-    return read_file(store.path(shard.name), columns)
+def write_file(store: Store, name: str, table: pa.Table) -> None:
+    """Make `table` the Parquet file `name`, at once."""
+    shard = _ShardFile(store, name, "")
+    try:
+        shard.add_whole(table, WHOLE_ROWS)
+        shard.close()
+    finally:
+        shard.abandon()
 
 
-def read_file(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A Parquet file of ours, checksums verified."""
+@contextmanager
+def open_parquet(store: Store, name: str) -> Iterator[pq.ParquetFile]:
+    """A Parquet file of ours, checksums verified. Raises OSError where it is damaged."""
+    with store.open(name) as stream, pq.ParquetFile(stream, page_checksum_verification=True) as file:
+        yield file
+
+
+def read_file(store: Store, name: str, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file of ours."""
     # Not pq.read_table: that imports pyarrow.dataset and, where it is installed, pandas: 0.4 s of every process.
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with open_parquet(store, name) as file:
         return file.read(columns=columns, use_threads=False)
 
 
-def iterate_shards(store: Store, shards: Sequence[Shard], columns: list[str], rows: int) -> Iterator[pa.Table]:
+def iterate_shards(store: Store, shards: Sequence[Shard], columns: list[str] | None, rows: int) -> Iterator[pa.Table]:
     """Tables of at most `rows` rows, in order; a row group at a time is in memory."""
     for shard in shards:
-        with pq.ParquetFile(store.path(shard.name), page_checksum_verification=True) as file:
+        with open_parquet(store, shard.name) as file:
             for batch in file.iter_batches(rows, columns=columns, use_threads=False):
                 yield pa.Table.from_batches([batch])
 
@@ -275,7 +319,7 @@ def take_rows(store: Store, name: str, rows: npt.NDArray[np.int64], columns: lis
     """Rows of one shard by number, in the given order; only the row groups that hold some are read, one at a time."""
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
-    with pq.ParquetFile(store.path(name), page_checksum_verification=True) as file:
+    with open_parquet(store, name) as file:
         sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         first = np.concatenate([[0], np.cumsum(sizes)])
         group = np.searchsorted(first, ascending, side="right") - 1

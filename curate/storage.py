@@ -1,21 +1,87 @@
-"""Files behind one interface: read, put, put-if-absent, atomic publish. The only module that opens, writes or renames.
+"""Files behind one interface: read, create, put-if-absent, compare-and-set. Every operation goes through a `Disk`.
 
 A name is relative to the store's root, with `/` between parts. Local folders are what is implemented; a bucket joins
-as a second class with these methods (put-if-absent there is a conditional write).
+as a second class with these methods (put-if-absent and compare-and-set are conditional writes there). What is being
+written lies in `.tmp` below the root until it is whole; whoever holds the folder's lock sweeps what others left there.
 """
 
+import errno
 import fcntl
 import glob
 import hashlib
 import io
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import IO, Literal, cast
 
-from curate.errors import ConfigError, InputError, LockedError
+import polars as pl
+
+from curate.errors import ConfigError, InputError, LockedError, PublishConflict
+
+TEMPORARY = ".tmp"
+BUFFER_BYTES = 128 << 10
+COPY_BYTES = 16 << 20
+NO_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+"""What a hard link fails with where it cannot be made; a copy serves."""
+
+OUTPUT_LOCK_WAIT_S = 60.0
+"""A publish holds the output's lock for as long as it takes to link files: another one waits for it."""
+
+
+class Disk:
+    """The operations on files that all others are made of. A test puts one that fails in its place."""
+
+    def open(self, path: Path, mode: Literal["rb", "xb"]) -> io.RawIOBase:
+        """An unbuffered stream, which may read and write less than it was asked to."""
+        return path.open(mode, buffering=0)
+
+    def size(self, path: Path) -> int:
+        """Bytes of the file. Raises FileNotFoundError."""
+        return path.stat().st_size
+
+    def replace(self, source: Path, path: Path) -> None:
+        """Rename, at once, over what `path` was."""
+        os.replace(source, path)
+
+    def link(self, source: Path, path: Path) -> None:
+        """A hard link. Raises FileExistsError."""
+        os.link(source, path)
+
+    def symlink(self, target: str, path: Path) -> None:
+        """A symbolic link. Raises FileExistsError."""
+        os.symlink(target, path)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file if it is there."""
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A file that is being written to `stream`; nobody sees it until `commit`."""
+
+    store: "Store"
+    name: str
+    path: Path
+    stream: io.BufferedWriter
+
+    def commit(self) -> None:
+        """Make what was written the content of `name`, at once."""
+        self.stream.close()
+        self.store.disk.replace(self.path, self.store.ready(self.name))
+
+    def discard(self) -> None:
+        """Forget what was written. After `commit` it does nothing."""
+        with suppress(OSError):  # What is left in the buffer may not fit either.
+            self.stream.close()
+        self.store.disk.unlink(self.path)
 
 
 @dataclass(frozen=True)
@@ -23,6 +89,7 @@ class Store:
     """A local folder."""
 
     root: Path
+    disk: Disk = field(default_factory=Disk, compare=False)
 
     def path(self, name: str) -> Path:
         """Where `name` is. Raises ValueError for a name that leads out of the root."""
@@ -31,6 +98,12 @@ class Store:
             raise ValueError(f"name {name!r} leads out of the store; expected plain parts with / between them")
         return self.root.joinpath(*parts)
 
+    def ready(self, name: str) -> Path:
+        """Where `name` is, its folder made."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
     def exists(self, name: str) -> bool:
         """Whether there is a file or folder `name`."""
         return self.path(name).exists()
@@ -38,74 +111,87 @@ class Store:
     def size(self, name: str) -> int | None:
         """Bytes of `name`; None where it does not exist."""
         try:
-            return self.path(name).stat().st_size
+            return self.disk.size(self.path(name))
         except FileNotFoundError:
             return None
 
+    def open(self, name: str) -> io.BufferedReader:
+        """A seekable stream over `name`. Raises FileNotFoundError."""
+        return buffered(self.disk.open(self.path(name), "rb"))
+
     def read(self, name: str) -> bytes:
         """All bytes of `name`. Raises FileNotFoundError."""
-        return self.path(name).read_bytes()
+        with self.open(name) as stream:
+            return stream.read()
+
+    def sha256(self, name: str) -> str:
+        """Hex sha256 of `name`. Raises FileNotFoundError."""
+        with self.open(name) as stream:
+            return hash_of(stream)
+
+    def scan(self, names: Sequence[str]) -> pl.LazyFrame:
+        """The rows of Parquet files, read as far as they are needed."""
+        return pl.scan_parquet([self.path(name) for name in names], glob=False)
 
     def list(self, prefix: str) -> list[str]:
-        """Names of all files below the folder `prefix`, sorted."""
+        """Names of all files below the folder `prefix`, sorted; hidden ones are left out."""
         top = self.path(prefix)
-        return sorted(
-            str(p.relative_to(self.root)) for p in top.rglob("*") if p.is_file() and not p.name.startswith(".")
-        )
+        found = (p.relative_to(self.root) for p in top.rglob("*") if p.is_file())
+        return sorted(str(p) for p in found if not any(part.startswith(".") for part in p.parts))
+
+    def create(self, name: str) -> Draft:
+        """A file to write; whoever asks for it commits or discards it."""
+        path = self._temporary(name)
+        return Draft(self, name, path, io.BufferedWriter(self.disk.open(path, "xb"), BUFFER_BYTES))
 
     def put(self, name: str, data: bytes) -> None:
         """Write or replace `name` whole: a reader sees the old bytes or the new ones."""
-        with self.publish(name) as path:
-            path.write_bytes(data)
+        with self._written(name, data) as draft:
+            draft.commit()
 
     def put_if_absent(self, name: str, data: bytes) -> bool:
         """Write `name` unless it exists. True if this call made it."""
-        path, temporary = self.path(name), self.begin(name)
-        temporary.write_bytes(data)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
+        with self._written(name, data) as draft:
+            try:
+                self.disk.link(draft.path, self.ready(name))
+            except FileExistsError:
+                return False
         return True
 
-    @contextmanager
-    def publish(self, name: str) -> Iterator[Path]:
-        """A path to write to; it becomes `name` when the block ends well, and is removed when it raises."""
-        temporary = self.begin(name)
+    def link(self, source: "Store", source_name: str, name: str) -> None:
+        """Make `name` the same file as one of `source`: a hard link, or a copy where none can be made."""
         try:
-            yield temporary
-            self.finish(temporary, name)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def begin(self, name: str) -> Path:
-        """A path beside `name` to write to, invisible to `list`; `finish` it, or unlink it."""
-        path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-    def finish(self, temporary: Path, name: str) -> None:
-        """Make what was written to `temporary` the content of `name`, at once."""
-        os.replace(temporary, self.path(name))
-
-    def link(self, source: Path, name: str) -> None:
-        """Make `name` the same file as `source`: a hard link, or a copy where the file systems differ."""
-        if self.exists(name):
+            self.disk.link(source.path(source_name), self.ready(name))
+        except FileExistsError:
             return
-        with self.publish(name) as path:
-            try:
-                os.link(source, path)
-            except OSError:
-                path.write_bytes(source.read_bytes())
+        except OSError as error:
+            if error.errno not in NO_LINKS:
+                raise
+            with source.open(source_name) as stream, self._written(name, b"") as draft:
+                shutil.copyfileobj(stream, draft.stream, COPY_BYTES)
+                draft.commit()
 
-    def point(self, name: str, target: str) -> None:
-        """Make `name` a relative symbolic link to `target`, replacing what it pointed to at once."""
-        temporary = self.begin(name)
-        temporary.unlink(missing_ok=True)
-        os.symlink(target, temporary)
-        os.replace(temporary, self.path(name))
+    def may_point(self, name: str, target: str, expected: str | None) -> bool:
+        """Whether the link `name` is to move to `target` from `expected` (None: nowhere); False where it is there.
+
+        Raises PublishConflict where it points elsewhere, and names that. It holds as long as the folder is locked.
+        """
+        pointed = self.pointed(name)
+        if pointed not in (target, expected):
+            raise PublishConflict(
+                f"{self.root}: {name} points to {pointed or 'nothing'}, and to {expected or 'nothing'} when this run "
+                "began: another run has published, and its version stays. Run again to publish on top of it"
+            )
+        return pointed != target
+
+    def point(self, name: str, target: str, expected: str | None) -> bool:
+        """Compare-and-set, under `locked_output`: make `name` a relative symbolic link to `target`. See `may_point`."""
+        if not self.may_point(name, target, expected):
+            return False
+        temporary = self._temporary(name)
+        self.disk.symlink(target, temporary)
+        self.disk.replace(temporary, self.ready(name))
+        return True
 
     def pointed(self, name: str) -> str | None:
         """What the link `name` points to; None where there is none."""
@@ -116,7 +202,37 @@ class Store:
 
     def delete(self, name: str) -> None:
         """Remove `name` if it exists."""
-        self.path(name).unlink(missing_ok=True)
+        self.disk.unlink(self.path(name))
+
+    def sweep(self) -> None:
+        """Remove what writers that are gone left half done. Only for who holds the folder's lock."""
+        shutil.rmtree(self.root / TEMPORARY, ignore_errors=True)
+
+    @contextmanager
+    def _written(self, name: str, data: bytes) -> Iterator[Draft]:
+        """A draft that holds `data`; what was not committed in the block is gone after it."""
+        draft = self.create(name)
+        try:
+            draft.stream.write(data)
+            draft.stream.flush()
+            yield draft
+        finally:
+            draft.discard()
+
+    def _temporary(self, name: str) -> Path:
+        self.path(name)  # A name that leads out is refused before anything is written.
+        folder = self.root / TEMPORARY
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{os.getpid()}-{os.urandom(6).hex()}-{name.rpartition('/')[2]}"
+
+
+def buffered(stream: io.RawIOBase) -> io.BufferedReader:
+    """A stream whose `read(n)` gives fewer bytes at the end only."""
+    return io.BufferedReader(cast("io.FileIO", stream), BUFFER_BYTES)
+
+
+ODD = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""In a name: what forges a line of a log, or cannot be written to a dataset (surrogates: bytes that are no UTF-8)."""
 
 
 @dataclass(frozen=True)
@@ -130,54 +246,119 @@ class InputObject:
 
 
 def find_inputs(uri: str) -> list[InputObject]:
-    """The files that a file, folder or glob names, sorted by path; hidden files are left out. Raises ConfigError."""
+    """The files that a file, folder or glob names, sorted by path; hidden files are left out. Raises ConfigError.
+
+    Links to files are followed, as in a cache that names its blobs by links; links to folders below a folder, or that
+    only ** finds, are not: they may lead anywhere, also back.
+    """
     path = Path(uri)
     if path.is_dir():
-        found = [p for p in path.rglob("*") if not any(q.startswith(".") for q in p.relative_to(path).parts)]
+        found = _matching(path, "**/*")
     elif path.exists():
         found = [path]
     else:
-        found = [Path(p) for p in glob.glob(uri, recursive=True)]
+        fixed = Path(*takewhile(lambda part: not glob.has_magic(part), path.parts))
+        found = _matching(fixed, str(path.relative_to(fixed))) if fixed != path else []
         if not found:
             raise ConfigError(f"input {uri}: nothing there; expected a path or a glob")
-    return [_object(p) for p in sorted(found) if p.is_file()]
+    for p in found:
+        if ODD.search(str(p)):
+            raise ConfigError(f"input {str(p)!r}: a name with control characters, or that is no UTF-8; rename the file")
+        if p.is_symlink() and not p.exists():
+            raise ConfigError(f"input {p}: a link to {os.readlink(p)}, which is not there; mend or remove the link")
+    return [_object(p, os.stat(p)) for p in sorted(found) if p.is_file()]
 
 
-def _object(path: Path) -> InputObject:
-    stat = path.stat()
+def _matching(folder: Path, pattern: str) -> list[Path]:
+    """What the pattern names below the folder, hidden files and folders left out."""
+    pattern = f"{pattern}/*" if pattern.endswith("/**") or pattern == "**" else pattern
+    found = folder.glob(re.sub(r"\*{2,}(?!/)|(?<=[^/])\*{2,}", "*", pattern))
+    return [p for p in found if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+
+
+def _object(path: Path | str, stat: os.stat_result) -> InputObject:
     return InputObject(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ino)
 
 
-def open_input(uri: str) -> BinaryIO:
-    """A seekable stream over an input object. Raises InputError."""
+@contextmanager
+def open_input(planned: InputObject, disk: Disk) -> Iterator[io.BufferedReader]:
+    """A seekable stream over an input object. Raises InputError where it is not what it was when planned, also when it
+    changed while it was read: what came of it must not stand."""
     try:
-        return open(uri, "rb")
+        raw = disk.open(Path(planned.uri), "rb")
     except OSError as error:
-        raise InputError(f"{uri}: cannot be opened ({error.strerror}), but was there when planned") from error
+        raise InputError(f"{planned.uri}: cannot be opened ({error.strerror}), but was there when planned") from error
+    with buffered(raw) as stream:
+        _check_unchanged(stream, planned)
+        yield stream
+        _check_unchanged(stream, planned)
 
 
-def content_hash(uri: str) -> str:
-    """Hex sha256 of the whole object."""
-    with open_input(uri) as stream:
-        return hashlib.file_digest(cast("io.BufferedReader", stream), "sha256").hexdigest()
+def _check_unchanged(stream: io.BufferedReader, planned: InputObject) -> None:
+    found = _object(planned.uri, os.fstat(stream.fileno()))
+    if found != planned:
+        got = f"{found.size} bytes" if found.size != planned.size else "another time of change or another file"
+        raise InputError(
+            f"{planned.uri}: changed since it was planned: {got}, expected {planned.size} bytes as planned; "
+            "run again when nobody writes to it"
+        )
+
+
+def content_hash(path: str | Path) -> str:
+    """Hex sha256 of a whole file."""
+    with open(path, "rb") as stream:
+        return hash_of(stream)
+
+
+def hash_of(stream: io.BufferedReader) -> str:
+    """Hex sha256 of what is left of the stream."""
+    return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @contextmanager
 def lock(work: Store) -> Iterator[None]:
     """Hold the work folder: an OS lock that dies with its process. Raises LockedError, naming the holder."""
-    path = work.path("lock")
+    with _held(work, work.root / "lock", wait_s=0.0, hint="wait for it, or give this run another --work"):
+        work.sweep()
+        try:
+            yield
+        finally:
+            work.sweep()
+
+
+@contextmanager
+def locked_output(output: Store) -> Iterator[None]:
+    """Hold the output folder while a version is put there. Raises LockedError after a minute."""
+    hint = "another run publishes there; run again when it has ended"
+    with _held(output, output.root / ".lock", OUTPUT_LOCK_WAIT_S, hint):
+        output.sweep()
+        yield
+        with suppress(OSError):
+            (output.root / TEMPORARY).rmdir()
+
+
+@contextmanager
+def _held(store: Store, path: Path, wait_s: float, hint: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read().strip() or "another process"
-            raise LockedError(
-                f"{work.root}: in use by {holder}; wait for it, or give this run another --work"
-            ) from None
+        _acquire(stream, store, wait_s, hint)
         stream.seek(0)
         stream.truncate()
         stream.write(f"process {os.getpid()}")
         stream.flush()
         yield
+
+
+def _acquire(stream: IO[str], store: Store, wait_s: float, hint: str) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+            stream.seek(0)
+            holder = stream.read().strip() or "another process"
+            raise LockedError(f"{store.root}: in use by {holder}; {hint}") from None
+        return

@@ -22,8 +22,8 @@ from curate.errors import ConfigError
 from curate.lineage import canonical, key, uniform
 from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.stages.select import columns_of
-from curate.step import Commit, ShardWriter, Task, take_rows
-from curate.storage import Store, content_hash
+from curate.step import Commit, ShardWriter, Task, read_file, take_rows
+from curate.storage import Store, content_hash, locked_output
 from curate.text.buffers import text_buffers
 
 VERSION = 1
@@ -108,16 +108,15 @@ def publish_part(writer: ShardWriter, store: Store, decisions: Commit, part: Par
     kept = _kept(store, decisions, [*DECIDED, "status", *published_measures(config)])
     rows = kept.slice(part.start, part.end - part.start)
     table = _published(rows, _documents(store, rows), config)
-    path = writer.write_whole("data", table, row_group_rows=config.publish.row_group_rows)
-    with path.open("rb") as stream:
-        writer.note("sha256", hashlib.file_digest(stream, "sha256").hexdigest())
+    name = writer.write_whole("data", table, row_group_rows=config.publish.row_group_rows)
+    writer.note("sha256", store.sha256(name))
     writer.count("text_bytes", int(rows["text_bytes"].sum()))
     writer.count("synthetic", int(pc.sum(table.column("is_synthetic")).as_py() or 0))
 
 
 def _kept(store: Store, decisions: Commit, columns: list[str]) -> pl.DataFrame:
     """The kept documents in order of id."""
-    frames = [pl.read_parquet(store.path(s.name), columns=columns, glob=False) for s in decisions.of("decisions")]
+    frames = [pl.DataFrame(read_file(store, s.name, columns)) for s in decisions.of("decisions")]
     if not frames:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.Int64))
     return pl.concat(frames).filter(pl.col("status") == "kept").sort("id")
@@ -221,28 +220,35 @@ class Version:
 
 
 def publish_version(
-    output: Store, work: Store, parts: Sequence[Commit], manifest: Mapping[str, Any], pages: Mapping[str, str]
+    output: Store,
+    work: Store,
+    parts: Sequence[Commit],
+    manifest: Mapping[str, Any],
+    pages: Mapping[str, str],
+    expected: str | None,
 ) -> Version:
     """Link the parts, write manifest, pages and `_SUCCESS`, then move the pointer `current`.
 
-    `pages` are further files of the version by name, such as its card. An equal version is published once.
+    `pages` are further files of the version by name, such as its card. `expected`: what the pointer said when the run
+    began. An equal version is published once; where another run has published since, raises PublishConflict.
     """
-    shards: list[dict[str, Any]] = []
-    for commit in parts:
+    shards = []
+    for number, commit in enumerate(parts):
         [shard] = commit.of("data")
-        name = f"data/part-{0:05d}-{len(shards):05d}.parquet"
+        name = f"data/part-{0:05d}-{number:05d}.parquet"
         shards.append({"name": name, "rows": shard.rows, "bytes": shard.bytes, "sha256": commit.notes["sha256"]})
-        output.link(work.path(shard.name), f"shards/{commit.notes['sha256']}.parquet")
     manifest = {"schema_version": SCHEMA_VERSION, "parent": None, **manifest, "shards": shards}
     version = key("version", manifest, dict(pages))
     folder = f"versions/{version}"
-    for entry in shards:
-        output.link(output.path(f"shards/{entry['sha256']}.parquet"), f"{folder}/{entry['name']}")
-    for name, text in {**pages, "_manifest.json": canonical(manifest).decode()}.items():
-        output.put_if_absent(f"{folder}/{name}", text.encode())
     manifest_hash = hashlib.sha256(canonical(manifest)).hexdigest()
-    output.put_if_absent(f"{folder}/_SUCCESS", f"{manifest_hash}\n".encode())
-    changed = output.pointed("current") != folder
-    if changed:
-        output.point("current", folder)
+    texts = {**pages, "_manifest.json": canonical(manifest).decode(), "_SUCCESS": f"{manifest_hash}\n"}
+    with locked_output(output):
+        output.may_point("current", folder, expected)
+        for commit, entry in zip(parts, shards, strict=True):
+            shared = f"shards/{entry['sha256']}.parquet"
+            output.link(work, commit.of("data")[0].name, shared)
+            output.link(output, shared, f"{folder}/{entry['name']}")
+        for name, text in texts.items():
+            output.put_if_absent(f"{folder}/{name}", text.encode())
+        changed = output.point("current", folder, expected)
     return Version(version, manifest, changed)

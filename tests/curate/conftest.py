@@ -177,7 +177,8 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
     rows = read_rows(work, [decisions], "decisions")
     kept = select.no_decisions(config) if rows is None else rows.filter(pl.col("status") == "kept")
     pages = card.pages(config, manifest, counts, published, kept)
-    version = publish.publish_version(Store(config.output), work, published, manifest, pages)
+    output = Store(config.output)
+    version = publish.publish_version(output, work, published, manifest, pages, output.pointed("current"))
     result = RunResult(
         status="done", version=version.hash, published=version.changed, output=config.output, work=config.work,
         report=config.work / report.NAME, **asdict(counts), failures=(), notes=tuple(manifest["notes"]),

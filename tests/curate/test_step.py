@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from curate import step
 from curate.errors import ConservationError
-from curate.step import ShardWriter, find, iterate_shards, read_shard, run_step, take_rows
+from curate.step import ShardWriter, find, iterate_shards, read_file, run_step, take_rows
 from curate.storage import Store
 
 
@@ -32,7 +32,7 @@ def test_a_committed_step_is_found_with_its_rows_and_counts(store: Store) -> Non
     commit = run_step(store, "extract", "k1", work)
     assert find(store, "extract", "k1") == commit
     assert (commit.rows("documents"), commit.rows("rejected"), commit.rows("quarantined")) == (3, 1, 0)
-    assert read_shard(store, commit.of("documents")[0])["x"].to_pylist() == [1, 2, 3]
+    assert read_file(store, commit.of("documents")[0].name)["x"].to_pylist() == [1, 2, 3]
 
 
 def test_nothing_is_committed_when_the_work_raises(store: Store) -> None:
@@ -71,7 +71,7 @@ def test_a_flipped_byte_is_noticed(store: Store) -> None:
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
     with pytest.raises(OSError, match=r"CRC|checksum|[Cc]orrupt"):
-        read_shard(store, commit.shards[0])
+        read_file(store, commit.shards[0].name)
 
 
 def test_shards_are_closed_by_size_and_keep_their_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,15 @@
+import errno
 import multiprocessing
-import os
 import signal
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from curate.errors import ConfigError, LockedError
+from curate.errors import ConfigError, LockedError, PublishConflict
+from curate.step import write_file
 from curate.storage import Store, content_hash, find_inputs, lock
+from tests.curate.faults import Fault, FaultyDisk
 
 
 @pytest.fixture
@@ -20,18 +23,20 @@ def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
         store.put(name, b"")
 
 
-def test_a_write_that_raises_leaves_the_old_bytes_and_nothing_else(store: Store) -> None:
+def test_a_write_that_is_not_committed_leaves_the_old_bytes_and_nothing_else(store: Store) -> None:
     store.put("a/b", b"old")
-
-    def fail() -> None:
-        with store.publish("a/b") as path:
-            path.write_bytes(b"half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        fail()
+    draft = store.create("a/b")
+    draft.stream.write(b"half")
+    draft.discard()
     assert store.read("a/b") == b"old"
-    assert os.listdir(store.root / "a") == ["b"]
+    assert [p for p in store.root.rglob("*") if p.is_file()] == [store.path("a/b")]
+
+
+def test_what_a_dead_writer_left_is_swept_by_the_next_holder_of_the_lock(store: Store) -> None:
+    with store.create("a/b").stream as stream:
+        stream.write(b"half")
+    with lock(store):
+        assert [p.name for p in store.root.rglob("*") if p.is_file()] == ["lock"]
 
 
 def test_put_if_absent_has_one_winner(store: Store) -> None:
@@ -40,19 +45,42 @@ def test_put_if_absent_has_one_winner(store: Store) -> None:
     assert store.read("a") == b"first"
 
 
-def test_the_pointer_moves_at_once_and_is_relative(store: Store) -> None:
+def test_the_pointer_moves_at_once_and_only_from_where_it_was_expected(store: Store) -> None:
     store.put("versions/one/x", b"1")
     store.put("versions/two/x", b"2")
-    store.point("current", "versions/one")
-    store.point("current", "versions/two")
+    assert store.point("current", "versions/one", expected=None)
+    assert store.point("current", "versions/two", expected="versions/one")
     assert store.pointed("current") == "versions/two"
     assert store.read("current/x") == b"2"
+    assert not store.point("current", "versions/two", expected=None)
+    for expected in (None, "versions/one"):
+        with pytest.raises(PublishConflict, match=r"points to versions/two.*Run again"):
+            store.point("current", "versions/three", expected)
+    assert store.pointed("current") == "versions/two"
 
 
-def test_a_link_is_the_same_file(store: Store) -> None:
+def test_a_link_is_the_same_file_and_a_copy_where_none_can_be_made(store: Store) -> None:
     store.put("a", b"data")
-    store.link(store.path("a"), "deep/b")
+    store.link(store, "a", "deep/b")
+    store.link(store, "a", "deep/b")
     assert store.path("a").stat().st_ino == store.path("deep/b").stat().st_ino
+    copying = Store(store.root, FaultyDisk(store.root, Fault("link c", OSError(errno.EXDEV, "cross-device"))))
+    copying.link(store, "a", "c")
+    assert copying.read("c") == b"data"
+    assert store.path("a").stat().st_ino != store.path("c").stat().st_ino
+
+
+def test_names_are_never_patterns(tmp_path: Path) -> None:
+    store = Store(tmp_path / "a[1]*?{x}")
+    write_file(store, "b*.parquet", pa.table({"x": [1]}))
+    write_file(store, "b2.parquet", pa.table({"x": [2]}))
+    assert store.scan(["b*.parquet"]).collect()["x"].to_list() == [1]
+
+
+def test_a_dangling_link_among_the_inputs_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigError, match=r"a\.jsonl.*gone"):
+        find_inputs(str(tmp_path))
 
 
 def test_inputs_are_files_folders_and_globs_without_hidden_files(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from curate import readers
 from curate.config import ExtractConfig, InputConfig
 from curate.plan import Split
+from curate.storage import InputObject
 
 Format = Literal["warc", "jsonl", "parquet"]
 
@@ -36,7 +37,7 @@ def split_of(
 ) -> Split:
     start, end = span or (0, len(data))
     source = InputConfig(source="test", uri="object", **settings)
-    return Split("object", "object", "0" * 64, len(data), start, end, format, codec, source)
+    return Split(InputObject("object", len(data), 0, 0), "0" * 64, start, end, format, codec, source)
 
 
 def read(data: bytes, format: Format, codec: Any = None, *, cap: int = 1_000_000, **settings: Any) -> list[Any]:

@@ -1,5 +1,6 @@
 import io
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from curate.lineage import document_id, text_hash
 from curate.plan import Split
 from curate.stages import extract
 from curate.step import run_step
-from curate.storage import Store
+from curate.storage import Store, find_inputs
 from tests.curate.readers.objects import Format, http, member, record, split_of
 
 ENGLISH = "All human beings are born free and equal in dignity and rights, endowed with reason and conscience."
@@ -170,11 +171,7 @@ def test_keys_depend_on_content_and_settings_and_not_on_names(tmp_path: Path) ->
         return task.key
 
     split = split_of(b"data", "jsonl")
-    renamed = Split(
-        "b",
-        "elsewhere/b",
-        *(getattr(split, n) for n in ("content", "size", "start", "end", "format", "codec", "input")),
-    )
+    renamed = replace(split, planned=replace(split.planned, uri="elsewhere/b"))
     assert key(split) == key(renamed)
     others = [
         key(split_of(b"data", "jsonl", span=(0, 2))), key(split_of(b"data", "jsonl", "gzip")),
@@ -192,7 +189,8 @@ def test_a_step_commits_what_was_extracted(tmp_path: Path) -> None:
     path.write_bytes(f'{{"text": "{ENGLISH}"}}\n{{"text": ""}}\nbad\n\n'.encode())
     store = Store(tmp_path / "work")
     source = InputConfig(source="test", uri=str(path))
-    split = Split(str(path), str(path), "0" * 64, path.stat().st_size, 0, path.stat().st_size, "jsonl", None, source)
+    [found] = find_inputs(str(path))
+    split = Split(found, "0" * 64, 0, found.size, "jsonl", None, source)
     [task] = extract.tasks([split], config_of(source, ExtractConfig()))
     commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, *task.args))
     assert commit.counts == {"in": 3, "skipped.blank_line": 1}

@@ -15,9 +15,9 @@ from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
 from curate.stages.judge import judge
-from curate.step import read_shard, run_step
+from curate.step import read_file, run_step
 from curate.storage import Store
-from tests import fake_llm
+from tests import fake_engine, fake_llm
 
 LENIENT = JudgeConfig(max_failed_share=1.0)
 
@@ -101,8 +101,21 @@ def test_too_many_failures_stop_the_run_and_name_the_statuses(tmp_path: Path) ->
 
 
 def test_a_server_that_vanishes_stops_the_run(tmp_path: Path) -> None:
-    with pytest.raises(JudgeError, match="unreachable"):
-        judged(tmp_path, documents(*(f"Text {n}." for n in range(30))), JudgeConfig(), "reset")
+    with pytest.raises(ModelError, match=r"8 questions in a row got no answer, the last one unreachable"):
+        judged(tmp_path, documents(*(f"Text {n}." for n in range(30))), LENIENT, "reset")
+
+
+def test_a_document_that_kills_the_engine_has_no_score_and_costs_no_other_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_engine.install(tmp_path, monkeypatch)
+    texts = [f"Text {n}." for n in range(10)]
+    with contextlib.closing(Llm(LlmConfig(), tmp_path / "cache")) as llm:
+        rows = judge(documents(*texts[:5], fake_engine.POISON, *texts[5:]), llm, JudgeConfig()).to_pylist()
+        assert llm.cache.stats()["entries"] == 10
+    died = rows.pop(5)
+    assert (died["quality_status"], died["quality"], died["quality_model"]) == ("engine_died", None, None)
+    assert {row["quality_status"] for row in rows} == {"scored"}
 
 
 def test_a_refused_key_stops_the_run(tmp_path: Path) -> None:
@@ -118,11 +131,9 @@ def test_only_the_head_is_shown_and_the_cut_is_counted(tmp_path: Path) -> None:
         assert all(len(body["prompt"]) < 1000 for body in fake.bodies)
 
 
-def run_config(**judge_settings: Any) -> RunConfig:
-    return RunConfig.model_validate({
-        "name": "test", "inputs": [{"source": "s", "uri": "x.jsonl"}], "output": "o", "work": "w", "llm": {},
-        "judge": judge_settings,
-    })  # fmt: skip
+def run_config(**sections: Any) -> RunConfig:
+    values = {"name": "test", "inputs": [{"source": "s", "uri": "x.jsonl"}], "output": "o", "work": "w", "llm": {}}
+    return RunConfig.model_validate(values | {"judge": {}} | sections)
 
 
 def decisions(table: pa.Table, status: str = "kept") -> pl.DataFrame:
@@ -132,16 +143,26 @@ def decisions(table: pa.Table, status: str = "kept") -> pl.DataFrame:
     return frame.with_columns(status=pl.lit(status), is_synthetic=pl.lit(value=False), **place)
 
 
+@pytest.mark.parametrize("sections", [
+    {"judge": {"max_tokens": 2048}},
+    {"judge": {}, "synthesize": {"max_source_tokens": 1648}},
+    {"judge": {}, "llm": {"max_model_len": 512}},
+])  # fmt: skip
+def test_documents_that_could_not_fit_the_model_are_refused_before_anything_starts(sections: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"llm\.max_model_len is \d+, and .* take up to \d+ tokens"):
+        run_config(**sections)
+
+
 def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
     table = decisions(documents(*(f"Text {n}." for n in range(100))))
-    identity = Identity("m", "r")
-    [task] = stage.tasks(table, run_config(max_documents=10), identity)
-    [shuffled] = stage.tasks(table.sample(fraction=1.0, shuffle=True, seed=3), run_config(max_documents=10), identity)
+    identity, ten = Identity("m", "r"), run_config(judge={"max_documents": 10})
+    [task] = stage.tasks(table, ten, identity)
+    [shuffled] = stage.tasks(table.sample(fraction=1.0, shuffle=True, seed=3), ten, identity)
     assert task.key == shuffled.key
     assert len(task.args[0]) == 10
-    assert stage.tasks(table, run_config(max_documents=10), Identity("m", "other"))[0].key != task.key
-    assert stage.tasks(table, run_config(max_documents=10, keep={"min": 0.5, "missing": {
-        "not_sampled": "keep", "failed": "reject"}}), identity)[0].key == task.key  # fmt: skip
+    assert stage.tasks(table, ten, Identity("m", "other"))[0].key != task.key
+    keep = {"min": 0.5, "missing": {"not_sampled": "keep", "failed": "reject"}}
+    assert stage.tasks(table, run_config(judge={"max_documents": 10, "keep": keep}), identity)[0].key == task.key
     assert stage.tasks(decisions(documents("x"), "rejected"), run_config(), identity) == []
 
 
@@ -168,7 +189,7 @@ def test_a_task_commits_a_row_a_document(tmp_path: Path) -> None:
         [task] = stage.tasks(rows, run_config(), llm.identity)
         commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
     [scores] = commit.of("scores")
-    found = read_shard(store, scores)
+    found = read_file(store, scores.name)
     assert found.column("id").to_pylist() == sorted(rows["id"])
     by_id = dict(zip(rows["id"], rows["text_hash"], strict=True))
     assert {row["id"]: row["text_hash"] for row in found.to_pylist()} == by_id

@@ -16,7 +16,7 @@ from curate.llm import client, prompts
 from curate.llm.session import Identity, Llm
 from curate.stages import synthesize as stage
 from curate.stages.synthesize import Synthesis, copied_share, repeated_share, synthesize
-from curate.step import read_shard, run_step
+from curate.step import read_file, run_step
 from curate.storage import Store
 from tests import fake_llm
 
@@ -223,12 +223,12 @@ def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
     assert commit.is_passing
     assert commit.identity != commit.key
     [rejected] = commit.of("rejected")
-    found = read_shard(store, rejected).to_pylist()
+    found = read_file(store, rejected.name).to_pylist()
     assert [row["reason"] for row in found] == ["synthesize.words=1 < 50", "synthesize.http_error (HTTP 500)"]
     assert [row["offset"] for row in found] == [1, 2]
     [accepted] = commit.of("documents")
     # The best judged document, which is the last, was asked about first.
-    assert read_shard(store, accepted).column("derived_from").to_pylist() == [
+    assert read_file(store, accepted.name).column("derived_from").to_pylist() == [
         [table.column("id")[3].as_py()],
         [table.column("id")[0].as_py()],
     ]
