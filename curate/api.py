@@ -5,12 +5,13 @@ from typing import Any
 
 import polars as pl
 
-from curate.check import check_models
+from curate.check import check_compile_cache, check_models
 from curate.config import RunConfig
 from curate.config_file import load
 from curate.errors import CurateError
 from curate.executor import Executor, Progress, silent
 from curate.pipeline import Pipeline, Wrap, direct
+from curate.reports import openlineage
 from curate.reports.explanation import explain_document
 from curate.result import RunResult
 from curate.storage import Store, lock
@@ -35,10 +36,15 @@ def run(
     started), PartialRun (splits failed, nothing published) or another CurateError.
     """
     config = config if isinstance(config, RunConfig) else load_config(config)
+    check_compile_cache(config)
     check_models(config)
     work = Store(config.work)
-    with lock(work), Executor(work, config.execution, progress or silent) as executor:
-        return Pipeline(config, work, executor, wrap, allow_partial=allow_partial, rehash=rehash).run()
+    with (
+        lock(work),
+        Executor(work, config.execution, progress or silent) as executor,
+        openlineage.recorded(work, config) as run_id,
+    ):
+        return Pipeline(config, work, executor, wrap, allow_partial=allow_partial, rehash=rehash, run_id=run_id).run()
 
 
 def read_ledger(work: str | Path) -> pl.LazyFrame:
@@ -46,7 +52,8 @@ def read_ledger(work: str | Path) -> pl.LazyFrame:
     folder = Path(work) / "ledger"
     if not folder.is_dir():
         raise CurateError(f"{work}: no ledger here; expected the work folder of a finished run (`work:` in its config)")
-    return pl.scan_parquet(folder / "*.parquet")
+    store = Store(Path(work))
+    return store.scan(store.list("ledger"))
 
 
 def explain(work: str | Path, document: str) -> list[dict[str, Any]]:

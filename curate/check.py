@@ -1,5 +1,11 @@
 """What can be said about a config without running it: its inputs, models and prompts exist and fit. Starts nothing."""
 
+import os
+import stat
+from pathlib import Path
+
+import numba
+
 from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
@@ -20,8 +26,29 @@ def check(config: RunConfig) -> dict[str, tuple[int, int]]:
             format_of(each.uri, source)
         number, size = found.get(source.source, (0, 0))
         found[source.source] = (number + len(objects), size + sum(o.size for o in objects))
+    check_compile_cache(config)
     check_models(config)
     return found
+
+
+def check_compile_cache(config: RunConfig) -> None:
+    """Raise ConfigError unless NUMBA_CACHE_DIR is a folder that only this user can write.
+
+    numba unpickles what it finds there: whoever can write it runs code here. Without that variable its cache lies
+    beside the source, or in the user's own cache folder.
+    """
+    if not numba.config.CACHE_DIR:
+        return
+    place = Path(numba.config.CACHE_DIR).resolve()
+    for name, folder in (("output", config.output), ("work", config.work)):
+        if place.is_relative_to(folder.resolve()):
+            raise ConfigError(f"NUMBA_CACHE_DIR={place} lies in {name} {folder}, where data is; name another folder")
+    for folder in (place, *place.parents):
+        if folder.exists() and _open_to_others(folder.stat(), last=folder == place):
+            raise ConfigError(
+                f"NUMBA_CACHE_DIR={place}: others can write to {folder}, and numba runs what it finds there; "
+                "name a folder of your own (chmod go-w), or unset it"
+            )
 
 
 def check_models(config: RunConfig) -> None:
@@ -39,3 +66,10 @@ def check_models(config: RunConfig) -> None:
                 raise ConfigError(f"judge.keep.{side}: {bound} is outside what {rubric.name} can give: {low}..{high}")
     if config.synthesize:
         prompts.load(config.synthesize.prompt, "synthesis")
+
+
+def _open_to_others(status: os.stat_result, *, last: bool) -> bool:
+    """Whether others can put something in a folder, or (not `last`) replace the one below it that matters."""
+    if last:
+        return status.st_uid != os.geteuid() or bool(status.st_mode & 0o022)
+    return bool(status.st_mode & 0o002 and not status.st_mode & stat.S_ISVTX)

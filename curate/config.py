@@ -7,6 +7,7 @@ or how fast a run happens, never what comes out: they do not enter `RunConfig.id
 import inspect
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,15 +21,16 @@ from pydantic import (
     Field,
     ValidationError,
     create_model,
+    field_validator,
     model_validator,
 )
 
 import filters
-from curate import yaml_source
+from curate import credentials, yaml_source
 from curate.schema import DATA, DOCUMENTS, LEDGER
 from curate.text.language_codes import normalise_code
 
-PLACEMENT = {"output", "work", "inputs", "execution"}
+PLACEMENT = {"output", "work", "inputs", "execution", "report"}
 """Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
 
 PACKAGED_LANGUAGE_MODEL = "lid.176"
@@ -45,7 +47,7 @@ def _one_or_many(value: object) -> object:
 def local_path(value: object) -> object:
     """Refuse what no path on this machine looks like."""
     if isinstance(value, str) and "://" in value:
-        raise ValueError(f"{value}: an address; only local files, folders and globs so far")
+        raise ValueError(f"{credentials.redacted(value)}: an address; only local files, folders and globs so far")
     if isinstance(value, str) and ("\0" in value or not value):
         raise ValueError("empty, or with a NUL character; expected a path")
     return value
@@ -55,7 +57,8 @@ def _language(code: str) -> str:
     """`eng_Latn` of `en`."""
     full = normalise_code(code)
     if full is None:
-        raise ValueError(f"{code!r} is no language code known here; expected ISO 639, such as en, eng, eng_Latn or und")
+        shown = credentials.quoted(repr(code))
+        raise ValueError(f"{shown} is no language code known here; expected ISO 639, such as en, eng, eng_Latn or und")
     return full
 
 
@@ -66,15 +69,46 @@ def unknown(what: str, name: str, known: Sequence[str]) -> str:
     return f"unknown {what} {name!r}; {hint}there are: {', '.join(dict.fromkeys(known))}"
 
 
+def _endpoint(address: str) -> str:
+    """Refuse what no base URL looks like, without quoting it: it may hold a password."""
+    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s@?#/:]+)(:\d{1,5})?(/[^\s@?#]*)?", address):
+        raise ValueError(
+            "expected a base URL such as http://127.0.0.1:8000/v1, with no user, password or parameters; "
+            f"{credentials.HINT}"
+        )
+    return address
+
+
+def _cluster(address: str) -> str:
+    """Refuse an address with a user or parameters, without quoting it."""
+    if not re.fullmatch(r"[^\s@?#]+", address):
+        raise ValueError(f"expected auto, HOST:PORT or ray://HOST:PORT, with no user or parameters; {credentials.HINT}")
+    return address
+
+
 Language = Annotated[str, AfterValidator(_language)]
 LocalPath = Annotated[Path, BeforeValidator(local_path)]
 LocalUri = Annotated[str, BeforeValidator(local_path)]
 
 
 class Strict(BaseModel):
-    """Frozen, and a misspelt key is an error."""
+    """Frozen; a misspelt key is an error, and so are credentials in any value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    @field_validator("*")
+    @classmethod
+    def no_credentials(cls, value: Any) -> Any:
+        """Refuse an address with a password or key, and a NUL character, in a text, or a list or mapping of texts."""
+        several = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else [value]
+        for text in several:
+            if isinstance(text, str):
+                credentials.refuse(text)
+                if "\0" in text:
+                    raise ValueError("a NUL character; write the text without it")
+        return value
 
 
 class Fields(Strict):
@@ -209,7 +243,7 @@ class FilterConfig(Strict):
         signature = inspect.signature(chosen.measure, eval_str=True)
         knobs = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
         fields: Any = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in knobs}
-        form = create_model(self.filter, __config__=Strict.model_config, **fields)
+        form = create_model(self.filter, __base__=Strict, **fields)
         try:
             form.model_validate_json(json.dumps(dict(self.params)), strict=True)
         except ValidationError as error:
@@ -254,8 +288,9 @@ class LlmConfig(Strict):
     revision: str | None = None
     """Revision of the model; part of the response cache's key. Absent: the sha256 of the weights, for a local model."""
 
-    endpoint: str | None = None
-    """*Placement.* Base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1. Absent: start vLLM."""
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """*Placement.* Base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; its key comes from the
+    environment, CURATE_LLM_API_KEY. Absent: start vLLM."""
 
     max_model_len: Positive = 2048
     """Tokens of prompt and answer together."""
@@ -350,13 +385,32 @@ class PublishConfig(Strict):
     row_group_rows: Positive = 10_000
 
 
+SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(i?)B", re.IGNORECASE)
+MIN_MEMORY = 512_000_000
+"""A worker has 400 MB of libraries, models and compiled kernels before its first document."""
+
+
+def memory_size(value: object) -> object:
+    """Bytes of `2GB`, `512 MB` or `1.5GiB`; a number stays. Raises ValueError."""
+    if isinstance(value, str):
+        found = SIZE.fullmatch(value.strip())
+        if not found:
+            shown = credentials.quoted(repr(value))
+            raise ValueError(f"{shown} is no size; expected a number and a unit, such as 2GB or 512MB")
+        number, prefix, binary = found.groups()
+        value = int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
+    if isinstance(value, int) and value < MIN_MEMORY:
+        raise ValueError(f"{value:,} bytes; a worker needs {MIN_MEMORY:,} before its first document")
+    return value
+
+
 class ExecutionConfig(Strict):
     """*Placement*, all of it."""
 
     workers: Positive | None = None
     """Ray tasks at a time. Absent: one a CPU."""
 
-    address: str | None = None
+    address: Annotated[str, AfterValidator(_cluster)] | None = None
     """A Ray cluster to join. Absent: a local one for this run."""
 
     batch_documents: Positive = 1000
@@ -367,6 +421,17 @@ class ExecutionConfig(Strict):
 
     split_bytes: Positive = 64_000_000
     """Stored bytes of one split."""
+
+    memory: Annotated[Positive, BeforeValidator(memory_size)] | None = None
+    """Resident memory of one worker, such as `2GB`; one that needs more is ended, and the record that it was about is
+    quarantined. A model server is no worker. Absent: no limit but the machine's."""
+
+
+class ReportConfig(Strict):
+    """*Placement*, all of it: what report.html shows."""
+
+    samples: Annotated[int, Field(ge=0)] = 0
+    """Documents of each kind whose first 300 characters are shown. 0: no text leaves the datasets."""
 
 
 class RunConfig(Strict):
@@ -396,6 +461,7 @@ class RunConfig(Strict):
     synthesize: SynthesizeConfig | None = None
     publish: PublishConfig = PublishConfig()
     execution: ExecutionConfig = ExecutionConfig()
+    report: ReportConfig = ReportConfig()
     llm_disabled: bool = False
     """Set by `--no-llm`, which also removes the judge, the synthesis and every bound on a score."""
 
@@ -406,6 +472,15 @@ class RunConfig(Strict):
             raise ValueError("judge and synthesize need an `llm` section; `llm: {}` is the packaged small model")
         if self.synthesize and not self.judge:
             raise ValueError("synthesize writes from the best judged documents: add a `judge` section")
+        longest = max(
+            self.judge.max_tokens if self.judge else 0,
+            self.synthesize.max_source_tokens + self.synthesize.max_tokens if self.synthesize else 0,
+        )
+        if self.llm and longest >= self.llm.max_model_len:
+            raise ValueError(
+                f"llm.max_model_len is {self.llm.max_model_len}, and document and answer take up to {longest} tokens, "
+                "the prompt apart: raise it, or lower max_tokens and max_source_tokens of judge and synthesize"
+            )
         names = [f.filter for f in self.measure]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"measure: {', '.join(twice)} stands there twice; give one entry both bounds")

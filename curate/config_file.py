@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from curate import yaml_source
-from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, local_path, unknown
+from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, local_path, memory_size, unknown
+from curate.credentials import redacted
 from curate.errors import ConfigError
 
 
@@ -35,6 +36,7 @@ def with_overrides(
     output: Path | None = None,
     work: Path | None = None,
     workers: int | None = None,
+    memory: str | None = None,
     no_llm: bool = False,
 ) -> RunConfig:
     """`config` with what the command line says instead; its relative paths are relative to the current folder.
@@ -43,18 +45,30 @@ def with_overrides(
     its format, fields, extra columns and licence. Raises ConfigError.
     """
     updates: dict[str, object] = {}
+    execution: dict[str, object] = {}
     if inputs:
         updates["inputs"] = _replaced(config.inputs, inputs)
     for name, folder in (("output", output), ("work", work)):
         if folder is not None:
+            if ADDRESS.match(str(folder)):
+                raise ConfigError(f"--{name} {redacted(str(folder))}: an address; only local folders so far")
             updates[name] = Path(_absolute(folder, Path.cwd()))
     if workers is not None:
         if workers < 1:
             raise ConfigError(f"workers: got {workers}, expected at least 1")
-        updates["execution"] = config.execution.model_copy(update={"workers": workers})
+        execution["workers"] = workers
+    if memory is not None:
+        try:
+            execution["memory"] = memory_size(memory)
+        except ValueError as error:
+            raise ConfigError(f"--memory: {error}") from None
+    updates["execution"] = config.execution.model_copy(update=execution)
     changed = _placed(config.model_copy(update=updates))
     return changed.without_llm() if no_llm else changed
 
+
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+"""What pathlib leaves of s3://; a folder with such a name is written from the root on."""
 
 NAMED_INPUT = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,99})=(.*)", re.DOTALL)
 """NAME=URI; a path with `=` in its first part is written ./a=b."""
@@ -65,9 +79,10 @@ def _replaced(inputs: Sequence[InputConfig], arguments: Sequence[str]) -> tuple[
     uris: dict[str, list[str]] = {}
     sources = [i.source for i in inputs]
     listed = ", ".join(dict.fromkeys(sources))
-    for argument in arguments:
-        named = NAMED_INPUT.fullmatch(argument)
-        source, uri = named.groups() if named else (None, argument)
+    for given in arguments:
+        named = NAMED_INPUT.fullmatch(given)
+        source, uri = named.groups() if named else (None, given)
+        argument = redacted(given)
         if source is None and len(sources) != 1:
             raise ConfigError(
                 f"--input {argument}: the config has {len(sources)} inputs; say which: NAME=URI of {listed}"

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from curate.credentials import HINT, is_secret_name, quoted, redacted
 from curate.errors import ConfigError
 
 MAX_BYTES = 200_000
@@ -16,6 +17,9 @@ MAX_BYTES = 200_000
 
 SHOWN_CHARS = 80
 """How much of a wrong value a message quotes."""
+
+KNOWN_TAG = re.compile(r"tag:yaml\.org,2002:(?:python/[a-z/]+|timestamp|binary|set|omap|pairs|merge|value)")
+"""Tags that a message may quote; any other may be a password that begins with `!`."""
 
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
 
@@ -42,7 +46,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         data = path.read_bytes()
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
-        raise ConfigError(f"{path}: {reason}; expected a YAML file, such as configs/quickstart.yaml") from None
+        expected = "expected a YAML file, such as configs/quickstart.yaml"
+        raise ConfigError(f"{redacted(str(path))}: {reason}; {expected}") from None
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: {len(data):,} bytes; a config has at most {MAX_BYTES:,}. Is this the right file?")
     try:
@@ -53,6 +58,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "unreadable"
+        # Single characters and <kinds of token> are the parser's; a longer quotation is of the file.
+        problem = re.sub(r"'(?!<)[^']{2,}'", "'...'", problem)
         raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
     except (RecursionError, ValueError) as error:
         raise ConfigError(f"{path}: not a config: {error}") from None
@@ -73,9 +80,9 @@ def _parse(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
 def _note_lines(node: yaml.Node | None, at: KeyPath, lines: dict[KeyPath, int], path: Path) -> None:
     if node is not None and node.tag not in PLAIN_TAGS:
         where = f"{path}:{node.start_mark.line + 1}"
-        raise ConfigError(
-            f"{where}: not a plain value: the tag {node.tag}; expected text, a number, a list or a mapping"
-        )
+        known = KNOWN_TAG.match(node.tag)
+        tag = f"the tag {known[0]}" if known else "a tag (a text that begins with ! stands in quotes)"
+        raise ConfigError(f"{where}: not a plain value: {tag}; expected text, a number, a list or a mapping")
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             where = f"{path}:{key.start_mark.line + 1}"
@@ -83,7 +90,7 @@ def _note_lines(node: yaml.Node | None, at: KeyPath, lines: dict[KeyPath, int], 
                 raise ConfigError(f"{where}: a list or mapping as a key; expected a word")
             here = (*at, key.value)
             if here in lines:
-                raise ConfigError(f"{where}: {key.value!r} stands twice, first in line {lines[here]}")
+                raise ConfigError(f"{where}: {quoted(repr(key.value))} stands twice, first in line {lines[here]}")
             lines[here] = key.start_mark.line + 1
             _note_lines(key, here, lines, path)
             _note_lines(value, here, lines, path)
@@ -110,7 +117,7 @@ def _finding(detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[
         known = known[:-1]
     where = f"{path}:{lines[known]}" if known else str(path)
     dotted = ".".join(str(part) for part in at) or "the whole file"
-    return f"{where}: {dotted}: {_sentence(detail, _fields(model, at[:-1]))}"
+    return f"{where}: {quoted(dotted)}: {_sentence(detail, _fields(model, at[:-1]))}"
 
 
 def _sentence(detail: Any, allowed: list[str]) -> str:
@@ -118,6 +125,7 @@ def _sentence(detail: Any, allowed: list[str]) -> str:
     if detail["type"] == "extra_forbidden":
         near = get_close_matches(str(detail["loc"][-1]), allowed, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
+        hint += f"{HINT}; " if is_secret_name(str(detail["loc"][-1])) else ""
         return f"unknown key; {hint}allowed: {', '.join(allowed)}"
     if detail["type"] == "missing":
         return "required, but not there"
@@ -125,7 +133,7 @@ def _sentence(detail: Any, allowed: list[str]) -> str:
     got = detail.get("input")
     if detail["type"] == "value_error" or not isinstance(got, str | int | float | bool):
         return message
-    shown = repr(got)
+    shown = quoted(repr(got))
     return f"{message}, got {shown if len(shown) <= SHOWN_CHARS else shown[:SHOWN_CHARS] + '...'}"
 
 

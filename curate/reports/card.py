@@ -15,6 +15,7 @@ from curate.config import RunConfig
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
 from curate.reports.run_record import describe
+from curate.reports.visible import label, visible
 from curate.step import Commit
 
 VERSION = "0.1.0"
@@ -172,13 +173,13 @@ def _table(title: str, labels: pl.Series, kept: pl.DataFrame) -> str:
     if len(by_label) > TOP:
         rest = by_label.slice(TOP)
         shown.append((f"{len(rest):,} others", rest["documents"].sum(), rest["bytes"].sum()))
-    lines = [f"| {_plain(str(label))} | {documents:,} | {size:,} |" for label, documents, size in shown]
+    lines = [f"| {_plain(label(str(name)))} | {documents:,} | {size:,} |" for name, documents, size in shown]
     return "\n".join([f"| {title} | Documents | Bytes of text |", "|---|---:|---:|", *lines])
 
 
 def _plain(text: str) -> str:
     """Data inside a Markdown table or list: one line, and nothing that is markup."""
-    line = " ".join(text.split())
+    line = visible(" ".join(text.split()))
     for mark in "\\`*_{}[]<>|#":
         line = line.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
     return line
@@ -186,7 +187,7 @@ def _plain(text: str) -> str:
 
 def _code(name: str) -> str:
     """Data as a code span, in which a backslash would be seen: only what ends the span or the cell goes."""
-    return f"`{' '.join(name.split()).replace('`', '').replace('|', '/')}`"
+    return f"`{visible(' '.join(name.split())).replace('`', '').replace('|', '/')}`"
 
 
 def _how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from curate.config import RunConfig
+from curate.reports.visible import label
 from curate.stages.publish import data_schema
 from curate.step import Commit
 
@@ -58,6 +59,9 @@ CONTEXT: dict[str, Any] = {
 PARQUET = "application/x-parquet"
 """Not the registered application/vnd.apache.parquet: mlcroissant 1.1 reads records under this name only."""
 
+TOP_LICENSES = 30
+"""Licences that are listed: each record may bring its own."""
+
 FILES = "parts"
 RECORDS = "documents"
 
@@ -71,7 +75,7 @@ def croissant(config: RunConfig, description: str, licenses: Sequence[str | None
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": config.name,
         "description": description,
-        "license": [name or "unknown" for name in licenses] or ["unknown"],
+        "license": [label(name or "unknown") for name in licenses[:TOP_LICENSES]] or ["unknown"],
         "distribution": [
             *(_file(name, part) for name, part in zip(names, parts, strict=True)),
             {
@@ -86,7 +90,7 @@ def croissant(config: RunConfig, description: str, licenses: Sequence[str | None
             }
         ],
     }  # fmt: skip
-    return json.dumps(page, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(page, indent=1) + "\n"
 
 
 def _file(name: str, part: Commit) -> dict[str, Any]:

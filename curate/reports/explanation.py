@@ -11,6 +11,7 @@ from curate.config import Bounds
 from curate.errors import CurateError
 from curate.reports import run_record
 from curate.reports.run_record import Measure, RunRecord
+from curate.reports.visible import visible
 
 ID_DIGITS = 32
 
@@ -46,9 +47,8 @@ def _unknown(work: Path, ledger: pl.LazyFrame, document: str) -> str:
     rows = ledger.select(pl.len()).collect().item()
     kind = "id" if _is_id(document) else "URL"
     near = _nearest_urls(ledger, document)
-    hint = (
-        f"; the nearest URLs are: {', '.join(near)}" if near else f"; expected an id ({ID_DIGITS} hex digits) or a URL"
-    )
+    expected = f"; expected an id ({ID_DIGITS} hex digits) or a URL"
+    hint = f"; the nearest URLs are: {', '.join(map(visible, near))}" if near else expected
     return f"{kind} {document!r} is in none of the {rows:,} rows of {work / 'ledger'}{hint}"
 
 
@@ -170,7 +170,7 @@ def _published(work: Path, record: RunRecord, row: dict[str, Any]) -> dict[str, 
     if row["status"] != "kept":
         return None
     for part in record.published:
-        ids = pl.scan_parquet(work / part.shard).select("id").with_row_index("row")
+        ids = pl.scan_parquet(work / part.shard, glob=False).select("id").with_row_index("row")
         at = ids.filter(pl.col("id") == _hex(row["id"])).select("row").collect()["row"]
         if len(at):
             return {"version": record.version, "part": part.name, "row": int(at[0]), "output": record.output}
@@ -192,7 +192,7 @@ def _stages(record: RunRecord, row: dict[str, Any]) -> dict[str, list[str]]:
 
 def format_explanation(rows: Iterable[dict[str, Any]]) -> str:
     """The rows of `explain_document` for a terminal, one block each."""
-    return "\n\n".join("\n".join(_lines(row)) for row in rows)
+    return "\n\n".join("\n".join(map(visible, _lines(row))) for row in rows)
 
 
 def _lines(row: dict[str, Any]) -> list[str]:

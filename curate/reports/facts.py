@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from curate.ledger import rule_of
 from curate.lineage import uniform
 from curate.reports.run_record import Measure
+from curate.step import open_parquet
 from curate.storage import Store
 
 ROWS = 15
@@ -18,9 +18,6 @@ ROWS = 15
 
 SHOWN = 10
 """Pairs of languages, clusters and quarantine entries that are listed."""
-
-SAMPLES = 4
-"""Documents shown of each status."""
 
 SAMPLE_CHARACTERS = 300
 
@@ -47,7 +44,7 @@ class FunnelRow(NamedTuple):
 def scan(work: Store) -> pl.LazyFrame | None:
     """The ledger; None where the run had no input at all."""
     names = work.list("ledger") if work.exists("ledger") else []
-    return pl.scan_parquet([work.path(name) for name in names]) if names else None
+    return work.scan(names) if names else None
 
 
 def measured_rules(ledger: pl.LazyFrame) -> list[str]:
@@ -293,13 +290,15 @@ def synthetic_reasons(ledger: pl.LazyFrame) -> list[tuple[str, int]]:
     return [(name, n) for name, n in counted.sort("len", "fate", descending=[True, False]).collect().iter_rows()]
 
 
-def samples(work: Store, ledger: pl.LazyFrame, seed: int, *, status: str, synthetic: bool) -> list[dict[str, Any]]:
-    """A few documents with the head of their text, chosen by hash(seed, id)."""
+def samples(
+    work: Store, ledger: pl.LazyFrame, seed: int, number: int, *, status: str, synthetic: bool
+) -> list[dict[str, Any]]:
+    """At most `number` documents with the head of their text, chosen by hash(seed, id)."""
     columns = ["id", "url", "lang", "reason", "quality", "shard", "row"]
     wanted = (pl.col("status") == status) & (pl.col("is_synthetic") == synthetic) & pl.col("shard").is_not_null()
     distinct = pl.col("reason").is_null() | (rule_of("reason") != "duplicate_id")
     ids = ledger.filter(wanted & distinct).select("id").collect()["id"].to_list()
-    chosen = sorted(ids, key=lambda identity: uniform(seed, identity, "report"))[:SAMPLES]
+    chosen = sorted(ids, key=lambda identity: uniform(seed, identity, "report"))[:number]
     rows = ledger.filter(wanted & distinct & pl.col("id").is_in(chosen)).select(columns).collect()
     by_id = {row["id"]: row for row in rows.iter_rows(named=True)}
     return [by_id[i] | {"text": _head(work, by_id[i]["shard"], by_id[i]["row"])} for i in chosen]
@@ -307,7 +306,7 @@ def samples(work: Store, ledger: pl.LazyFrame, seed: int, *, status: str, synthe
 
 def _head(work: Store, shard: str, row: int) -> str:
     """The first characters of one stored text; only its row group is read."""
-    with pq.ParquetFile(work.path(shard), page_checksum_verification=True) as file:
+    with open_parquet(work, shard) as file:
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
             if row < size:

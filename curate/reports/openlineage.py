@@ -1,19 +1,23 @@
 """OpenLineage events of a run: a line each in lineage/openlineage.jsonl of the work folder, appended by every run.
 
+START when it begins, COMPLETE, FAIL or ABORT when it ends; a run that was killed has no second one.
+
 The JSON is written here rather than with openlineage-python: importing that costs 2 s (its HTTP transports), and a test
 holds these events against its classes. No document text and no credentials: user and password of a URI are cut out.
 """
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from curate.config import RunConfig
 from curate.corpus import Part
+from curate.errors import asks_to_stop, describe
 from curate.ledger import SYNTHETIC
 from curate.reports.card import package_version
 from curate.result import RunResult
@@ -25,37 +29,50 @@ SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 FACETS = "https://openlineage.io/spec/facets/"
 
 
-def write(
-    work: Store, config: RunConfig, parts: Iterable[Part], result: RunResult, began: datetime, ended: datetime
-) -> None:
-    """Append START and COMPLETE of one run. The times are aware (UTC)."""
-    lines = [json.dumps(event, ensure_ascii=False) for event in events(config, parts, result, began, ended)]
-    before = work.read(NAME) if work.exists(NAME) else b""
-    work.put(NAME, before + "".join(f"{line}\n" for line in lines).encode())
-
-
-def events(
-    config: RunConfig, parts: Iterable[Part], result: RunResult, began: datetime, ended: datetime
-) -> list[dict[str, Any]]:
-    """START and COMPLETE: inputs are the objects read, the output is the published version."""
-    inputs = _inputs(parts)
-    common = {
-        "producer": producer(),
-        "schemaURL": f"{SPEC}RunEvent",
-        "job": {"namespace": "curate", "name": config.name, "facets": {"jobType": _job_type()}},
-        "inputs": inputs,
-    }
+@contextmanager
+def recorded(work: Store, config: RunConfig) -> Iterator[str]:
+    """Append START, and FAIL or ABORT when the block raises. Gives the run's id; COMPLETE is the block's to append."""
     run_id = str(uuid.uuid4())
-    start = common | {
-        "eventType": "START", "eventTime": began.isoformat(), "run": {"runId": run_id, "facets": {}},
-        "outputs": [_output(result)],
+    append(work, event("START", config, run_id, datetime.now(UTC)))
+    try:
+        yield run_id
+    except BaseException as error:
+        with suppress(OSError):  # What stopped the run matters more, and may stop this too.
+            append(work, failed(config, run_id, datetime.now(UTC), error))
+        raise
+
+
+def append(work: Store, line: Mapping[str, Any]) -> None:
+    """Add an event to the file."""
+    before = work.read(NAME) if work.exists(NAME) else b""
+    work.put(NAME, before + json.dumps(line).encode() + b"\n")
+
+
+def event(kind: str, config: RunConfig, run_id: str, at: datetime) -> dict[str, Any]:
+    """What every event of a run says; `at` is aware (UTC)."""
+    return {
+        "eventType": kind, "eventTime": at.isoformat(), "producer": producer(), "schemaURL": f"{SPEC}RunEvent",
+        "run": {"runId": run_id, "facets": {}},
+        "job": {"namespace": "curate", "name": config.name, "facets": {"jobType": _job_type()}},
+        "inputs": [], "outputs": [_dataset(str(config.output)) | {"facets": {}}],
     }  # fmt: skip
-    complete = common | {
-        "eventType": "COMPLETE", "eventTime": ended.isoformat(),
-        "run": {"runId": run_id, "facets": {"processing_engine": _engine(), "curate_counts": _counts(result)}},
-        "outputs": [_output(result) | _output_statistics(result)],
+
+
+def complete(config: RunConfig, run_id: str, at: datetime, parts: Iterable[Part], result: RunResult) -> dict[str, Any]:
+    """COMPLETE: inputs are the objects read, the output is the published version."""
+    facets = {"processing_engine": _engine(), "curate_counts": _counts(result)}
+    return event("COMPLETE", config, run_id, at) | {
+        "run": {"runId": run_id, "facets": facets},
+        "inputs": _inputs(parts), "outputs": [_output(result) | _output_statistics(result)],
     }  # fmt: skip
-    return [start, complete]
+
+
+def failed(config: RunConfig, run_id: str, at: datetime, error: BaseException) -> dict[str, Any]:
+    """FAIL, or ABORT where a signal ended the run, with the reason."""
+    kind = "ABORT" if asks_to_stop(type(error)) else "FAIL"
+    schema = f"{FACETS}1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet"
+    facets = {"errorMessage": _facet(schema, message=describe(error), programmingLanguage="PYTHON")}
+    return event(kind, config, run_id, at) | {"run": {"runId": run_id, "facets": facets}}
 
 
 def producer() -> str:

@@ -15,6 +15,7 @@ from curate.config import RunConfig
 from curate.reports import facts, run_record
 from curate.reports.facts import FunnelRow, Histogram
 from curate.reports.run_record import Measure
+from curate.reports.visible import prose, visible
 from curate.result import RunResult
 from curate.storage import Store
 
@@ -32,9 +33,9 @@ WIDTH, HEIGHT, TOP, BOTTOM = 400.0, 96.0, 14.0, 14.0
 def write(work: Store, config: RunConfig, result: RunResult) -> None:
     """Replace report.html. The ledger and run.json of this run are written before."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
-    environment.filters |= {"n": _number, "pct": _percent, "short": _short, "hex": bytes.hex}
+    environment.filters |= {"n": _number, "pct": _percent, "short": _short, "hex": bytes.hex, "prose": prose}
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(_contents(work, config, result))
     work.put(NAME, page.encode("utf-8"))
 
@@ -70,11 +71,18 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "judge": _judge(config, ledger),
         "quarantine": facts.quarantine(ledger),
         "synthetic_fates": facts.synthetic_reasons(ledger),
-        "samples": {
-            "Kept": facts.samples(work, ledger, config.seed, status="kept", synthetic=False),
-            "Rejected": facts.samples(work, ledger, config.seed, status="rejected", synthetic=False),
-            "Synthetic, kept": facts.samples(work, ledger, config.seed, status="kept", synthetic=True),
-        },
+        "samples": _samples(work, config, ledger),
+    }
+
+
+def _samples(work: Store, config: RunConfig, ledger: Any) -> dict[str, list[dict[str, Any]]]:
+    """Heads of documents by kind; none unless the config asks for them."""
+    kinds = {"Kept": ("kept", False), "Rejected": ("rejected", False), "Synthetic, kept": ("kept", True)}
+    if not config.report.samples:
+        return {}
+    return {
+        title: facts.samples(work, ledger, config.seed, config.report.samples, status=status, synthetic=synthetic)
+        for title, (status, synthetic) in kinds.items()
     }
 
 
@@ -170,6 +178,11 @@ def _mark(histogram: Histogram, side: str, bound: float) -> Mark:
     if at > 1:
         label = f"{label} →"
     return Mark(x, label, "start" if x < WIDTH / 2 else "end")
+
+
+def _shown(value: Any) -> Any:
+    """Data without characters that cannot be seen; what the template escaped already (a subclass of str) as it is."""
+    return "\n".join(map(visible, value.split("\n"))) if type(value) is str else value
 
 
 def _number(value: float) -> str:

@@ -123,7 +123,7 @@ def write(
             for number, shard in enumerate(published)
         ),
     )
-    work.put(NAME, json.dumps(asdict(record), indent=1, ensure_ascii=False).encode())
+    work.put(NAME, json.dumps(asdict(record), indent=1).encode())
 
 
 def _part(part: Part) -> Mapping[str, str | None]:

@@ -6,6 +6,7 @@ import pytest
 from curate.errors import CurateError
 from curate.reports import explanation, run_record
 from curate.reports.explanation import explain_document, format_explanation
+from tests.curate.hostile import HOSTILE
 
 
 def explain(run, document: str) -> list[dict]:
@@ -103,6 +104,19 @@ def test_unknown_url_lists_the_nearest(small_run, mixed):
 def test_unknown_document_is_a_named_error(small_run, mixed, document):
     with pytest.raises(CurateError, match="12 rows"):
         explain(small_run(mixed), document)
+
+
+def test_names_from_outside_cannot_forge_a_line(small_run, mixed):
+    named = [replace(mixed.documents[0], url=f"{name}{n}", object=name) for n, name in enumerate(HOSTILE)]
+    run = small_run(replace(mixed, documents=[*named, *mixed.documents]))
+    for document in named:
+        rows = explain(run, document.url)
+        shown = format_explanation(rows)
+        assert all(c.isprintable() or c == "\n" for c in shown)
+        assert sum(line.startswith(("KEPT", "REJECTED")) for line in shown.splitlines()) == len(rows)
+        with pytest.raises(CurateError) as error:
+            explain(run, f"{document.url}-")
+        assert str(error.value).isprintable()
 
 
 def test_a_folder_without_a_run_is_a_named_error(tmp_path):

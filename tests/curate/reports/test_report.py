@@ -10,6 +10,7 @@ import pytest
 from curate.reports import report, run_record
 from curate.reports.facts import FunnelRow, histogram
 from curate.result import StageResult
+from tests.curate.hostile import HOSTILE
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
@@ -62,12 +63,43 @@ def test_page_stands_alone_and_runs_nothing(small_run, mixed):
     assert "url(" not in write(small_run(mixed))
 
 
+def with_samples(mixed):
+    return replace(mixed, settings={**mixed.settings, "report": {"samples": 4}})
+
+
+def test_no_text_is_shown_unless_the_config_asks_for_samples(small_run, mixed):
+    shown = [doc for doc in mixed.documents if doc.text[:40] in Page(write(small_run(mixed))).text]
+    assert shown == []
+    assert "Samples" not in write(small_run(mixed))
+    asked = Page(write(small_run(with_samples(mixed)))).text
+    assert sum(doc.text[:40] in asked for doc in mixed.documents) >= 4
+
+
 def test_markup_in_documents_is_shown_not_obeyed(small_run, mixed):
-    raw = write(small_run(mixed))
+    raw = write(small_run(with_samples(mixed)))
     page = Page(raw)
     assert "<script>" not in raw
     assert "<b>short</b>" not in raw
     assert "<script>alert('x')</script> \"quoted\" & short" in page.text
+
+
+def test_names_from_outside_cannot_steer_the_page(small_run, mixed):
+    named = [replace(mixed.documents[0], url=f"{name}{n}", object=name) for n, name in enumerate(HOSTILE)]
+    documents = [*named, *mixed.documents]
+    failures = tuple(f"{name}: cut at byte 7" for name in HOSTILE)
+    raw = write(small_run(replace(with_samples(mixed), documents=documents)), status="partial", failures=failures)
+    assert all(c.isprintable() or c == "\n" for c in raw)
+    assert "<script" not in raw
+    page = Page(raw)
+    assert all(value.startswith("#") for name, value in page.attributes if name == "href")
+    assert not any(name.startswith("on") for name, _ in page.attributes)
+    assert page.text.count("cut at byte 7") == len(HOSTILE)
+
+
+def test_control_characters_of_a_text_are_shown_as_escapes(small_run, mixed):
+    text = "\x1b[2J\0" + mixed.documents[0].text
+    hurt = replace(with_samples(mixed), documents=[replace(mixed.documents[0], text=text)], edges=[], scores=None)
+    assert r"\x1b[2J\x00" in Page(write(small_run(hurt))).text
 
 
 def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
