@@ -89,7 +89,10 @@ class FakeLlm:
 
     models: tuple[str, ...] = (MODEL,)
     owned_by: str = "fake"
-    version: str = "0.32.0"
+    version: Any = "0.32.0"
+    dripped: str = ""
+    """Path at which a GET is answered a byte now and then."""
+
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: set[str | None] = field(default_factory=set)
     base_url: str = ""
@@ -114,7 +117,9 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def do_GET(self) -> None:
-        if self.path == "/version":
+        if self.path == self.fake.dripped:
+            self.drip()
+        elif self.path == "/version":
             self.send({"version": self.fake.version})
         else:
             self.send({"data": [{"id": name, "owned_by": self.fake.owned_by} for name in self.fake.models]})
@@ -123,7 +128,8 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         step = self.fake.next_step(body, self.headers.get("Authorization"))
         if isinstance(step, int):
-            self.send({"error": {"message": "5"}, "choices": [{"text": " good"}]}, status=step)
+            echo = f"5 {self.headers.get('Authorization')} {json.dumps(body)}"  # As careless servers do.
+            self.send({"error": {"message": echo}, "choices": [{"text": " good"}]}, status=step)
         elif step == "too_long":
             self.send({"error": {"message": "maximum context length is 2048 tokens"}}, status=400)
         elif step == "reset":
@@ -134,6 +140,8 @@ class Handler(BaseHTTPRequestHandler):
             self.fake._stopping.wait(60)
         elif step == "drip":
             self.drip()
+        elif step == "nested":
+            self.send_bytes(b"[" * 100_000 + b"]" * 100_000)
         elif step == "broken_json":
             self.send_bytes(b'{"choices": [{"text": " good", "fini')
         elif step == "cut_body":

@@ -16,6 +16,7 @@ Status = Literal[
     "http_error",   # any other HTTP status; `detail` has it
     "timeout",      # no whole reply in time
     "unreachable",  # no connection, or it broke
+    "engine_died",  # the server died of this question alone, twice; not asked a third time in this run
 ]  # fmt: skip
 
 STATUSES: tuple[str, ...] = get_args(Status)

@@ -4,9 +4,10 @@ Several processes may read and write. A killed writer loses at most its open tra
 disk: WAL needs shared memory, which network file systems do not give.
 """
 
+import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,11 +32,15 @@ class ResponseCache:
     """Definitive answers by their request's key. The first answer that was put under a key stays."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens or makes the cache in `folder`. Raises ModelError where another kind of file stands."""
+        """Opens or makes the cache in `folder`. Raises ModelError where another kind of file stands.
+
+        So does every other call when the file or its disk fails: what was committed stays.
+        """
         self.path = folder / FILE
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / ".lock"):  # the switch to WAL does not wait for a busy database
-            self._db = self._open()
+        with self._failing_clearly():
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder / ".lock"):  # the switch to WAL does not wait for a busy database
+                self._db = self._open()
 
     def close(self) -> None:
         """Ends the connection; use the cache with contextlib.closing."""
@@ -47,7 +52,8 @@ class ResponseCache:
         for start in range(0, len(wanted), QUERY_KEYS):
             part = wanted[start : start + QUERY_KEYS]
             marks = ",".join("?" * len(part))
-            rows = self._db.execute(f"select key, payload from answers where key in ({marks})", part)
+            with self._failing_clearly():
+                rows = self._db.execute(f"select key, payload from answers where key in ({marks})", part).fetchall()
             found.update({key: self._parse(key, payload) for key, payload in rows})
         return found
 
@@ -59,7 +65,7 @@ class ResponseCache:
                 raise ValueError(f"status {answer.status!r} may pass and is not cached")
             capped = replace(answer, text=(answer.text or "")[:MAX_TEXT_CHARS])
             rows.append((key, text_hash, json.dumps(capped.to_json(), allow_nan=False)))
-        with self._db:
+        with self._failing_clearly(), self._db:
             self._db.executemany("insert or ignore into answers values (?, ?, ?)", rows)
 
     def purge(self, text_hashes: Iterable[bytes]) -> int:
@@ -76,18 +82,25 @@ class ResponseCache:
         return {"entries": entries, "bytes": size}
 
     def _open(self) -> sqlite3.Connection:
-        try:
-            db = sqlite3.connect(self.path, timeout=60)
-            db.execute("pragma journal_mode = wal")
-            db.execute("pragma synchronous = normal")  # a power cut may lose the last answers, never the file
-            db.execute("pragma secure_delete = on")
-            db.executescript(SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise ModelError(f"{self.path}: no response cache ({error}); move the file away and run again") from error
+        db = sqlite3.connect(self.path, timeout=60)
+        db.execute("pragma journal_mode = wal")
+        db.execute("pragma synchronous = normal")  # a power cut may lose the last answers, never the file
+        db.execute("pragma secure_delete = on")
+        db.executescript(SCHEMA)
         return db
+
+    @contextlib.contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise ModelError(
+                f"{self.path}: no response cache ({error}); make room or set its permissions right, or move the file "
+                "away where it is none of ours; then run again"
+            ) from error
 
     def _parse(self, key: bytes, payload: str) -> Answer:
         try:
             return Answer.from_json(json.loads(payload))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise ModelError(f"{self.path}: entry {key.hex()} is damaged; move the file away and run again") from error

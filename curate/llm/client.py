@@ -1,12 +1,14 @@
 """An async client for servers that speak the OpenAI protocol. A question always ends in an Answer with a status.
 
-Only what makes every further question useless is raised: a wrong key, a wrong model, an unsafe server (ModelError).
+Only what makes every further question useless is raised (ModelError): a wrong key, a wrong model, an unsafe server, or
+BREAK_AFTER questions in a row that got no answer.
 """
 
 import asyncio
+import contextlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 import httpx
@@ -25,9 +27,10 @@ DEADLINE_REQUESTS = 3
 
 BACKOFF_S, MAX_BACKOFF_S = 0.5, 30.0
 BREAK_AFTER = 8
-"""Questions in a row that found no server, after which the rest is not sent."""
+"""Questions in a row that got no answer by all their attempts, after which the server is given up."""
 
 MAX_REPLY_BYTES = 16_000_000
+NOT_SENT = "not sent: the server was gone"
 
 
 class OpenAiClient:
@@ -42,14 +45,23 @@ class OpenAiClient:
         concurrency: int = 32,
         request_timeout: float = 120,
         retries: int = 4,
+        is_healthy: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`request_timeout` in seconds; connects with the first question."""
+        """`request_timeout` in seconds; connects with the first question.
+
+        Where `is_healthy` is given, it is asked after every failed attempt.
+        """
         self.base_url = base_url.rstrip("/")
         self.model = model
         self._request_timeout = request_timeout
         self._retries = retries
         self._slots = asyncio.Semaphore(concurrency)
-        self._unreachable_in_a_row = 0
+        self._is_healthy = is_healthy
+        self._asking = asyncio.Lock()
+        self.is_gone = False
+        """Whether `is_healthy` said no: what is asked from then on is not sent."""
+
+        self._lost_in_a_row = 0
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=request_timeout,
@@ -62,8 +74,8 @@ class OpenAiClient:
         """Ends the connections."""
         await self._http.aclose()
 
-    async def check_server(self, *, shared: bool) -> None:
-        """Raise ModelError unless the server serves the model; a `shared` vLLM must have its known holes fixed."""
+    async def check_server(self) -> None:
+        """Raise ModelError unless the server, somebody else's, serves the model; a vLLM must have its holes fixed."""
         listed = await self._get(f"{self.base_url}/models")
         try:
             served = [entry["id"] for entry in listed["data"]]
@@ -71,44 +83,58 @@ class OpenAiClient:
         except (KeyError, TypeError, AttributeError):
             raise ModelError(f"{self.base_url}/models: the reply is no list of models; check llm.endpoint") from None
         if self.model not in served:
-            names = ", ".join(map(str, served)) or "nothing"
+            names = ", ".join(map(str, served))[:500] or "nothing"
             raise ModelError(f"{self.base_url} serves {names}; llm.model is {self.model!r}: name one that is served")
-        if shared and is_vllm:
-            version = str((await self._get(f"{self.base_url.removesuffix('/v1')}/version")).get("version"))
+        if is_vllm:
+            reply = await self._get(f"{self.base_url.removesuffix('/v1')}/version")
+            version = str(reply.get("version") if isinstance(reply, dict) else None)[:50]
             if not is_safe(version):
                 raise ModelError(f"{self.base_url} is vLLM {version}; expected 0.32 or later, which fixes known holes")
 
     async def ask(self, request: Request) -> Answer:
-        """The answer to one question, after retries where they may help."""
+        """The answer to one question, after retries where they may help. Raises ModelError when none can be had."""
         async with self._slots:
-            if self._unreachable_in_a_row >= BREAK_AFTER:
-                return Answer("unreachable", detail="not sent: the server was gone")
-            answer = await self._ask_until_done(request)
-            gone = answer.status == "unreachable"
-            self._unreachable_in_a_row = self._unreachable_in_a_row + 1 if gone else 0
+            if self.is_gone:
+                return Answer("unreachable", detail=NOT_SENT)
+            answer, is_lost = await self._ask_until_done(request)
+            self._lost_in_a_row = self._lost_in_a_row + 1 if is_lost and not self.is_gone else 0
+            if self._lost_in_a_row >= BREAK_AFTER:
+                raise ModelError(
+                    f"{self.base_url}: {BREAK_AFTER} questions in a row got no answer, the last one {answer.status} "
+                    f"({answer.detail}). Look at the server; where it is slow, raise llm.request_timeout or lower "
+                    "llm.concurrency. Then run again: what was answered is kept"
+                )
             return answer
 
-    async def _ask_until_done(self, request: Request) -> Answer:
+    async def _ask_until_done(self, request: Request) -> tuple[Answer, bool]:
+        """The answer, and whether all attempts were lost."""
         answer = Answer("timeout", detail="deadline of all attempts")
         body = request_body(request, self.model)
         jitter = request.key(self.model, None)
         path = "/completions" if request.form == "completion" else "/chat/completions"
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE_REQUESTS * self._request_timeout):
                 for attempt in range(self._retries + 1):
                     answer, wait = await self._ask_once(f"{self.base_url}{path}", body, request)
-                    if wait is None or attempt == self._retries:
-                        return answer
+                    if wait is None:
+                        return answer, False
+                    if await self._has_gone() or attempt == self._retries:
+                        break
                     await asyncio.sleep(max(min(wait, MAX_BACKOFF_S), backoff_s(attempt, jitter)))
-        except TimeoutError:
-            return answer
-        return answer
+        return answer, True
+
+    async def _has_gone(self) -> bool:
+        """Whether the server is known to be dead; asks unless it is."""
+        async with self._asking:
+            if not self.is_gone and self._is_healthy is not None:
+                self.is_gone = not await self._is_healthy()
+            return self.is_gone
 
     async def _ask_once(self, url: str, body: dict[str, Any], request: Request) -> tuple[Answer, float | None]:
         """The answer, and how long to wait at least before another attempt; None where another would not help."""
         try:
             async with asyncio.timeout(self._request_timeout):  # httpx's own limits start anew with every byte
-                response = await self._post(url, body)
+                response = await self._exchange("POST", url, body)
         except (TimeoutError, httpx.TimeoutException) as error:
             return Answer("timeout", detail=type(error).__name__), 0.0
         except (httpx.TransportError, httpx.DecodingError) as error:
@@ -117,12 +143,13 @@ class OpenAiClient:
             return self._http_failure(response)
         try:
             reply = json.loads(response.content, parse_constant=refuse_constant)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Answer("malformed", detail="no JSON"), 0.0
         return read_reply(reply, request), None
 
-    async def _post(self, url: str, body: dict[str, Any]) -> httpx.Response:
-        async with self._http.stream("POST", url, json=body) as response:
+    async def _exchange(self, method: str, url: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        """The whole response, at most MAX_REPLY_BYTES of it."""
+        async with self._http.stream(method, url, json=body) as response:
             content = bytearray()
             async for piece in response.aiter_bytes():
                 content += piece
@@ -145,8 +172,9 @@ class OpenAiClient:
         reason = ""
         for attempt in range(self._retries + 1):
             try:
-                response = await self._http.get(url)
-            except httpx.TransportError as error:
+                async with asyncio.timeout(self._request_timeout):
+                    response = await self._exchange("GET", url)
+            except (TimeoutError, httpx.RequestError, httpx.InvalidURL) as error:
                 reason = f"no answer ({type(error).__name__}); is the server running, and is llm.endpoint right?"
             else:
                 if response.status_code == 200:
@@ -163,7 +191,7 @@ def json_object(response: httpx.Response, url: str) -> Any:
     """The body as JSON. Raises ModelError."""
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ModelError(f"{url}: the reply is no JSON; check llm.endpoint") from None
 
 

@@ -88,7 +88,10 @@ def load(name: str, kind: Literal["judge", "synthesis"]) -> Prompt:
     if not path.is_file():
         shipped = sorted(p.stem for p in FOLDER.glob("*.md"))
         raise ConfigError(f"prompt {name!r}: no file {path}; expected a path or one of {', '.join(shipped)}")
-    parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", path.read_text(encoding="utf-8"), re.DOTALL)
+    try:
+        parts = re.fullmatch(r"---\n(.*?)\n---\n(.*)", path.read_text(encoding="utf-8"), re.DOTALL)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from None
     if parts is None:
         raise ConfigError(f"{path}: expected a YAML head between two lines of ---, then the prompt")
     try:

@@ -26,6 +26,20 @@ SAFE_VERSION = (0, 32)
 
 CPU_KV_CACHE_GB = 2
 LOG_TAIL_LINES = 15
+PORTS = 3
+"""Ports that are tried: between our choice and vLLM's use of it, somebody else may take one."""
+
+STOP_S = 7.0
+"""Watchers end their group in 6 s; those that do not by then are stopped themselves (SIGSTOP)."""
+
+DROPPED = frozenset({
+    "OMP_NUM_THREADS",  # Ray sets 1 in its workers, which would put vLLM on one core
+    "CURATE_LLM_API_KEY", "VLLM_API_KEY",
+    "VLLM_SERVER_DEV_MODE",
+    "VLLM_KEEP_ALIVE_ON_ENGINE_DEATH",
+    "VLLM_DEBUG_LOG_API_SERVER_RESPONSE", "VLLM_LOGGING_CONFIG_PATH",  # a log holds no text of a document
+})  # fmt: skip
+"""Variables that a server of ours does not inherit."""
 
 
 def has_gpu() -> bool:
@@ -56,7 +70,10 @@ def is_safe(version: str) -> bool:
 
 
 class VllmServer:
-    """One server; `base_url` and `api_key` are what a client needs. Whoever calls `start` calls `stop`."""
+    """One server; `base_url` and `api_key` are what a client needs. Whoever calls `start` calls `stop`.
+
+    `log_file` is written anew by each start, so what an error shows of it is older than the first question.
+    """
 
     def __init__(self, model: ModelFolder, config: LlmConfig, log_file: Path, api_key: str | None = None) -> None:
         """Starts nothing. Other users of the machine can reach the port; with `api_key` /v1 turns them away."""
@@ -64,9 +81,13 @@ class VllmServer:
         self.config = config
         self.log_file = log_file
         self.port = free_port()
-        self.base_url = f"http://127.0.0.1:{self.port}/v1"
         self.api_key = api_key
         self._watcher: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """What a client takes; another start may choose another port."""
+        return f"http://127.0.0.1:{self.port}/v1"
 
     @property
     def pid(self) -> int | None:
@@ -80,6 +101,48 @@ class VllmServer:
             log.warning("vLLM %s is older than 0.32 and has known holes; it serves this run alone", version)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         gpu = has_gpu()
+        for _ in range(PORTS):
+            self._launch(gpu=gpu)
+            try:
+                if self._is_ready_in_time():
+                    return
+            except BaseException:
+                self.stop()
+                raise
+            self.stop()
+            self.port = free_port()
+        raise ModelError(f"vLLM found its port of 127.0.0.1 taken {PORTS} times; see {self.log_file} and run again")
+
+    def stop(self) -> None:
+        """Ends the server and everything it started; a second call does nothing."""
+        if self._watcher is None:
+            return
+        assert self._watcher.stdin is not None
+        self._watcher.stdin.close()
+        try:
+            left = self._watcher.wait(STOP_S) < 0
+        except subprocess.TimeoutExpired:
+            left = True
+        if left:
+            # Somebody killed or stopped the watcher itself: the engine lives on in its group.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._watcher.pid, signal.SIGKILL)
+            self._watcher.wait()
+        self._watcher = None
+
+    def is_alive(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._watcher is not None and self._watcher.poll() is None
+
+    def is_healthy(self) -> bool:
+        """Whether it answers in 10 s, or in `request_timeout` where that is less, and its engine lives."""
+        try:
+            url, seconds = f"http://127.0.0.1:{self.port}/health", min(10, self.config.request_timeout)
+            return self.is_alive() and httpx.get(url, timeout=seconds, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _launch(self, *, gpu: bool) -> None:
         # No parent-death signal from us to the watcher: it fires when the starting *thread* ends. The pipe does not.
         self._watcher = subprocess.Popen(
             [sys.executable, "-I", watch.__file__, str(self.log_file), *self._command(gpu=gpu)],
@@ -89,35 +152,6 @@ class VllmServer:
             env=self._environment(gpu=gpu),
             start_new_session=True,
         )
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Ends the server and everything it started; a second call does nothing."""
-        if self._watcher is None:
-            return
-        assert self._watcher.stdin is not None
-        self._watcher.stdin.close()
-        if self._watcher.wait(timeout=60) < 0:
-            # Somebody killed the watcher itself: the engine lives on in its group.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._watcher.pid, signal.SIGKILL)
-        self._watcher = None
-
-    def is_alive(self) -> bool:
-        """Whether it was started and has not ended."""
-        return self._watcher is not None and self._watcher.poll() is None
-
-    def is_healthy(self) -> bool:
-        """Whether it answers and its engine lives."""
-        try:
-            url = f"http://127.0.0.1:{self.port}/health"
-            return self.is_alive() and httpx.get(url, timeout=10, trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
 
     def _command(self, *, gpu: bool) -> list[str]:
         config = self.config
@@ -125,7 +159,8 @@ class VllmServer:
         command += ["--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--model", str(self.model.path or config.model), "--served-model-name", self.model.name]
         command += ["--max-model-len", str(config.max_model_len), "--dtype", config.dtype]
-        command += ["--load-format", "safetensors", "--enable-prefix-caching", "--disable-uvicorn-access-log"]
+        command += ["--load-format", "safetensors", "--enable-prefix-caching"]
+        command += ["--disable-uvicorn-access-log", "--no-enable-log-requests"]
         # Sampling defaults of the model's own folder would change answers without entering the cache's key.
         command += ["--generation-config", "vllm"]
         if self.model.path is None and config.revision:
@@ -137,10 +172,8 @@ class VllmServer:
         return [*command, "--enforce-eager", *whole]
 
     def _environment(self, *, gpu: bool) -> dict[str, str]:
-        # Ray sets OMP_NUM_THREADS=1 in its workers, which would put vLLM on one core.
-        dropped = {"OMP_NUM_THREADS", "CURATE_LLM_API_KEY", "VLLM_API_KEY", "VLLM_SERVER_DEV_MODE"}
-        kept = {name: value for name, value in os.environ.items() if name not in dropped}
-        ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        kept = {name: value for name, value in os.environ.items() if name not in DROPPED}
+        ours = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "INFO"}
         if self.api_key is not None:
             ours["VLLM_API_KEY"] = self.api_key
         if self.model.path is not None:
@@ -149,32 +182,51 @@ class VllmServer:
             ours["VLLM_CPU_KVCACHE_SPACE"] = str(CPU_KV_CACHE_GB)
         return kept | ours
 
-    def _wait_until_ready(self) -> None:
+    def _is_ready_in_time(self) -> bool:
+        """True once it answers, False where its port was taken. Raises ModelError where there is no hope."""
         deadline = time.monotonic() + self.config.startup_timeout
-        with httpx.Client(timeout=5, trust_env=False) as client:
+        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+        with httpx.Client(timeout=2, trust_env=False) as client:
             while time.monotonic() < deadline:
                 if not self.is_alive():
-                    raise ModelError(f"vLLM ended while starting {self.model.name}; its log {self._tail()}")
+                    if "address already in use" in self._log().lower():
+                        return False
+                    raise ModelError(f"vLLM {self._end()} while starting {self.model.name}; its log {self._tail()}")
                 try:
-                    headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
                     ready = client.get(f"http://127.0.0.1:{self.port}/health").status_code == 200
                     if ready and client.get(f"{self.base_url}/models", headers=headers).status_code == 200:
-                        return
+                        return True
                 except httpx.TransportError:
                     pass  # not listening yet
                 time.sleep(0.25)
         seconds = self.config.startup_timeout
-        raise ModelError(f"vLLM did not answer in {seconds} s; raise llm.startup_timeout. Its log {self._tail()}")
+        raise ModelError(
+            f"vLLM did not answer in {seconds} s and was stopped; raise llm.startup_timeout. Its log {self._tail()}"
+        )
+
+    def _end(self) -> str:
+        """How it ended, in words; the watcher's exit code says it as a shell would."""
+        assert self._watcher is not None
+        code = self._watcher.poll() or 0
+        if code == 128 + signal.SIGKILL:
+            return "was killed (SIGKILL; often the machine was out of memory)"
+        return f"ended (exit code {code})"
+
+    def _log(self) -> str:
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def _tail(self) -> str:
-        """Last lines of the log; before the server answers it cannot hold text of a document."""
-        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+        """Where the log is, and its last lines; before the server answers it cannot hold text of a document."""
+        lines = self._log().splitlines()
         return f"{self.log_file} ends:\n" + "\n".join(line[:500] for line in lines[-LOG_TAIL_LINES:])
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+    """A port of 127.0.0.1 that nobody uses at this moment. Raises ModelError where there is none."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        try:
+            probe.bind(("127.0.0.1", 0))
+        except OSError as error:
+            raise ModelError(f"127.0.0.1 has no free port for a model server ({error.strerror}); run again") from error
         port: int = probe.getsockname()[1]
         return port

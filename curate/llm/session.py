@@ -8,10 +8,10 @@ import asyncio
 import logging
 import os
 import secrets
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -21,15 +21,18 @@ from curate.errors import ModelError
 from curate.llm import packaged
 from curate.llm.answers import DEFINITIVE, Answer, Request
 from curate.llm.cache import ResponseCache
-from curate.llm.client import OpenAiClient
+from curate.llm.client import NOT_SENT, OpenAiClient
 from curate.llm.prompts import Documents
 from curate.llm.server import VllmServer
 
 log = logging.getLogger(__name__)
 
 API_KEY_VARIABLE = "CURATE_LLM_API_KEY"
-MAX_RESTARTS = 2
-"""Times that a server of ours which died is started again, in the life of an Llm."""
+MAX_RESTARTS = 9
+"""Times that a server of ours which died is started again, in the life of an Llm; a prompt that kills it costs 3."""
+
+DEATHS_ALONE = 2
+"""Servers that may die while a question is asked alone; the first may have died of something else."""
 
 TRANSPORT = frozenset({"http_error", "timeout", "unreachable"})
 
@@ -62,6 +65,7 @@ class Llm:
         self._runner = asyncio.Runner()
         self._server: VllmServer | None = None
         self._client: OpenAiClient | None = None
+        self._given_up: str | None = None
 
     @staticmethod
     def identity_of(config: LlmConfig) -> Identity:
@@ -90,19 +94,50 @@ class Llm:
         return Documents(tokenizer)
 
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer a request, in order. A definitive one is committed to the cache, then read from there."""
+        """One answer a request, in order. A definitive one is committed to the cache, then read from there.
+
+        Raises ModelError when the server is given up; from then on at once, whenever the cache does not suffice.
+        """
         keys = [request.key(self.identity.model, self.identity.revision) for request in requests]
         self.counts["asked"] += len(requests)
         cached = self.cache.get_many(keys)
         missing = {key: request for key, request in zip(keys, requests, strict=True) if key not in cached}
         self.counts["from_cache"] += sum(key in cached for key in keys)
-        failed = self._fetch(missing) if missing else {}
+        if missing and self._given_up:
+            raise ModelError(f"not asked, as the model was given up before: {self._given_up}")
+        try:
+            failed = self._fetch(missing)
+        except ModelError as error:
+            self._given_up = str(error).partition("\n")[0]
+            raise
         cached |= self.cache.get_many(key for key in missing if key not in failed)
         return [cached[key] if key in cached else failed[key] for key in keys]
 
     def _fetch(self, missing: dict[bytes, Request]) -> dict[bytes, Answer]:
-        """Ask the server and cache what is definitive; the rest is returned."""
+        """Ask the server and cache what is definitive; the rest is returned.
+
+        When a server of ours dies, a question it was at may be why: those are asked after the others, one at a time.
+        """
         failed: dict[bytes, Answer] = {}
+        batches = deque([self._fitting(missing, failed)])
+        deaths: Counter[bytes] = Counter()
+        while batches:
+            batch = batches.popleft()
+            if not self._send(batch, failed):
+                continue
+            lost = {key: batch[key] for key in batch if key in failed and failed[key].status in TRANSPORT}
+            unsent = {key: request for key, request in lost.items() if failed[key].detail == NOT_SENT}
+            batches.extendleft([unsent] if unsent else [])
+            for key in (key for key in lost if key not in unsent):
+                deaths[key] += len(batch) == 1
+                if deaths[key] == DEATHS_ALONE:
+                    failed[key] = Answer("engine_died")
+                else:
+                    batches.append({key: batch[key]})
+        return failed
+
+    def _fitting(self, missing: dict[bytes, Request], failed: dict[bytes, Answer]) -> dict[bytes, Request]:
+        """What fits into the model with its answer; what does not goes into `failed`."""
         fitting = {}
         for key, request in missing.items():
             tokens = self.documents.count(request.content)
@@ -110,18 +145,20 @@ class Llm:
                 failed[key] = Answer("over_long", prompt_tokens=tokens)
             else:
                 fitting[key] = request
-        for _ in range(MAX_RESTARTS + 1):
-            if not fitting:
-                break
-            self._runner.run(self._send_all(fitting, failed))
-            fitting = {key: missing[key] for key in failed if failed[key].status in TRANSPORT}
-            if self._server is None or not fitting or self._server.is_healthy():
-                break
-            if self.counts["server_starts"] > MAX_RESTARTS:
-                break
-            log.warning("the model server died; starting it again")
+        return fitting
+
+    def _send(self, batch: dict[bytes, Request], failed: dict[bytes, Answer]) -> bool:
+        """Ask all of `batch`; whether the server died meanwhile, and is gone."""
+        if not batch:
+            return False
+        if self._server is not None and not self._server.is_alive():
             self._disconnect()
-        return failed
+        self._runner.run(self._send_all(batch, failed))
+        if self._server is None or self._client is None or not self._client.is_gone:
+            return False
+        log.warning("the model server died; its log is %s", self._server.log_file)
+        self._disconnect()
+        return True
 
     async def _send_all(self, requests: dict[bytes, Request], failed: dict[bytes, Answer]) -> None:
         """Put each answer into the cache, else into `failed`, as soon as it is there."""
@@ -129,7 +166,7 @@ class Llm:
 
         async def send(key: bytes, request: Request) -> None:
             answer = await client.ask(request)
-            self.counts["sent"] += 1
+            self.counts["sent"] += answer.detail != NOT_SENT
             if answer.status in DEFINITIVE:
                 self.cache.put_many({key: (request.text_hash, answer)})
                 self.counts["prompt_tokens"] += answer.prompt_tokens or 0
@@ -149,16 +186,12 @@ class Llm:
         """The client of a server that runs and serves the model."""
         if self._client is not None:
             return self._client
-        config, shared = self.config, self.config.endpoint is not None
-        if config.endpoint is not None:
-            url, api_key = config.endpoint, os.environ.get(API_KEY_VARIABLE)
-        else:
-            model = packaged.resolve(config.model, config.revision)
-            log_file = self._log_folder / f"vllm-{os.getpid()}.log"
-            self._server = VllmServer(model, config, log_file, secrets.token_hex(16))
-            self.counts["server_starts"] += 1
-            self._server.start()
+        config = self.config
+        if config.endpoint is None:
+            self._server = self._started()
             url, api_key = self._server.base_url, self._server.api_key
+        else:
+            url, api_key = config.endpoint, os.environ.get(API_KEY_VARIABLE)
         client = OpenAiClient(
             url,
             self.identity.model,
@@ -166,14 +199,31 @@ class Llm:
             concurrency=config.concurrency,
             request_timeout=config.request_timeout,
             retries=config.retries,
+            is_healthy=partial(asyncio.to_thread, self._server.is_healthy) if self._server else None,
         )
-        try:
-            await client.check_server(shared=shared)
-        except BaseException:
-            await client.close()
-            raise
+        if config.endpoint is not None:
+            try:
+                await client.check_server()
+            except BaseException:
+                await client.close()
+                raise
         self._client = client
         return client
+
+    def _started(self) -> VllmServer:
+        """A new server of ours that answers. Raises ModelError when too many have died."""
+        number = self.counts["server_starts"]
+        if number > MAX_RESTARTS:
+            raise ModelError(
+                f"the model server died {number} times; its logs are {self._log_folder}/vllm-{os.getpid()}-*.log. "
+                "Run again: what was answered is kept"
+            )
+        self.counts["server_starts"] += 1
+        model = packaged.resolve(self.config.model, self.config.revision)
+        log_file = self._log_folder / f"vllm-{os.getpid()}-{number}.log"
+        server = VllmServer(model, self.config, log_file, secrets.token_hex(16))
+        server.start()
+        return server
 
     def _disconnect(self) -> None:
         if self._client is not None:

@@ -33,7 +33,7 @@ def die_with_parent() -> None:
 
 
 def main(log: str, command: list[str]) -> int:
-    """Exit code of the command, 0 where it was killed for us."""
+    """Exit code of the command, 128 + the number of the signal that killed it; 0 where we ended it."""
     parent = os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, ignore)
@@ -50,7 +50,7 @@ def watch(log: str, command: list[str], parent: int) -> int:
     outer = os.getppid()
     # Orphaned grandchildren become ours, so that killing can wait for them.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    with open(log, "ab", buffering=0) as output:
+    with open(log, "wb", buffering=0) as output:
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -62,9 +62,9 @@ def watch(log: str, command: list[str], parent: int) -> int:
     while child.poll() is None and os.getppid() == outer and parent_of(outer) == parent:
         if select.select([sys.stdin], [], [], 0.5)[0]:
             break
+    code = child.poll() or 0
     kill_group({os.getpid(), outer})
-    child.poll()
-    return child.returncode or 0
+    return code if code >= 0 else 128 - code
 
 
 def parent_of(pid: int) -> int | None:

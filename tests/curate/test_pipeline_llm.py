@@ -1,6 +1,9 @@
 """Whole runs with the real model on vLLM: what is judged and written, and the promises P3, P4 and P5 with an LLM."""
 
+import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import psutil
 import pytest
 
 import curate
+from tests import fake_engine
 from tests.conftest import Endpoint
+from tests.curate.llm.processes import listens, living, wait_until
 from tests.curate.runs import finish_child, kill, published_bytes, sample_inputs, start_child, write_config
 
-JUDGED, ASKED = 8, 4
+JUDGED, ASKED = 10, 8
 
 
 def llm_config(folder: Path, endpoint: Endpoint, cache: Path, **sections: Any) -> Path:
@@ -138,3 +144,78 @@ def test_a_run_killed_while_it_asks_loses_no_committed_answer(golden: Golden, tm
     fresh = curate.run(llm_config(tmp_path / "fresh", golden.endpoint, tmp_path / "cache"))
     assert published_bytes(tmp_path / "out") == published_bytes(tmp_path / "fresh" / "out")
     assert sum(sums(fresh, s).get("llm.sent", 0) for s in ("judge", "synthesize")) == 0
+
+
+def engine_config(folder: Path, cache: Path, **llm: Any) -> Path:
+    """A run with a server of its own, and no endpoint."""
+    llm = {"cache": str(cache), "concurrency": 2, "request_timeout": 20} | llm
+    return write_config(folder, sample_inputs(), languages=["en"], llm=llm, judge={"max_documents": JUDGED})
+
+
+def actor_of(child: "subprocess.Popen[str]") -> int:
+    """The worker of a run that owns its server."""
+    [actor] = [p for p in psutil.Process(child.pid).children(recursive=True) if "ModelActor" in " ".join(p.cmdline())]
+    return actor.pid
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["driver", "actor", "server", "engine"])
+def test_a_run_whose_processes_are_killed_while_it_asks_ends_as_if_undisturbed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, victim: str
+) -> None:
+    """FAULTS 23: no committed answer is asked for again, and nothing is left of what was killed."""
+    journal = fake_engine.install(tmp_path, monkeypatch, start="hold")
+    config = engine_config(tmp_path, tmp_path / "cache")
+    child = start_child(config)
+    assert wait_until(lambda: journal.asked.total() == fake_engine.PROMPT + 2, 120)
+    [first] = journal.starts
+    answered = [prompt for prompt, _ in journal.asked.most_common()[: fake_engine.PROMPT]]
+    if victim == "driver":
+        child.kill()
+    else:
+        os.kill(actor_of(child) if victim == "actor" else getattr(first, victim), signal.SIGKILL)
+    assert wait_until(lambda: not living(first.group) and not listens(first.port), 10)
+    journal.release()
+    if victim == "driver":
+        child.communicate()
+        child = start_child(config)
+    finish_child(child)
+    assert len(journal.starts) == 2
+    assert journal.asked.total() == JUDGED + 2
+    assert {journal.asked[prompt] for prompt in answered} == {1}
+    assert not any(living(start.group) or listens(start.port) for start in journal.starts)
+    fresh = curate.run(engine_config(tmp_path / "fresh", tmp_path / "cache"))
+    assert published_bytes(tmp_path / "out") == published_bytes(tmp_path / "fresh" / "out")
+    assert sums(fresh, "judge").get("llm.sent", 0) == 0
+
+
+@pytest.mark.slow
+def test_a_run_killed_as_its_real_engine_begins_to_serve_leaves_no_process_and_no_port(tmp_path: Path) -> None:
+    config = engine_config(tmp_path, tmp_path / "cache", concurrency=1)
+    child = start_child(config)
+
+    def servers() -> list[psutil.Process]:
+        below = psutil.Process(child.pid).children(recursive=True)
+        return [p for p in below if p.ppid() != child.pid and "vllm.entrypoints.openai.api_server" in p.cmdline()]
+
+    assert wait_until(lambda: bool(servers()), 120)
+    command = servers()[0].cmdline()
+    group, port = os.getpgid(servers()[0].pid), int(command[command.index("--port") + 1])
+    assert wait_until(lambda: listens(port) and len(living(group)) >= 4, 300)
+    child.kill()
+    assert wait_until(lambda: not living(group) and not listens(port), 10)
+    child.communicate()
+    finish_child(start_child(config))
+    fresh = curate.run(engine_config(tmp_path / "fresh", tmp_path / "cache"))
+    assert published_bytes(tmp_path / "out") == published_bytes(tmp_path / "fresh" / "out")
+    assert sums(fresh, "judge").get("llm.sent", 0) == 0
+
+
+def test_more_servers_than_gpus_are_refused_before_one_waits_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = fake_engine.install(tmp_path, monkeypatch)
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
+    with pytest.raises(curate.CurateError, match=r"llm\.replicas is 3, each needs 1 GPU, and Ray has 2"):
+        curate.run(engine_config(tmp_path, tmp_path / "cache", replicas=3))
+    assert not journal.groups

@@ -115,8 +115,32 @@ def test_another_file_in_its_place_is_refused(tmp_path: Path, content: bytes) ->
         ResponseCache(tmp_path)
 
 
-@pytest.mark.parametrize("payload", ["{}", "null", "\x80\x04.", '{"status": "fine"}', '{"status": "ok", "score": 5}'])
-def test_a_damaged_entry_is_refused(tmp_path: Path, payload: str) -> None:
+def test_a_full_disk_is_a_clear_stop_and_what_was_acknowledged_stays(tmp_path: Path) -> None:
+    """FAULTS 19: no file of the writer may grow beyond 100 kB."""
+    limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    command = [sys.executable, "-c", limited + WRITER, str(tmp_path), "0", "1000", "x" * 1000]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    acknowledged = [int(line) for line in done.stdout.split()]
+    assert acknowledged
+    assert "ModelError" in done.stderr
+    assert "make room" in done.stderr
+    with contextlib.closing(ResponseCache(tmp_path)) as cache:
+        assert len(cache.get_many(map(key, acknowledged))) == len(acknowledged)
+        cache.put_many({key(5000): (TEXT_HASH, Answer("ok", "on we go"))})
+
+
+def test_a_folder_that_cannot_be_made_is_a_clear_stop(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ModelError, match="no response cache"):
+        ResponseCache(tmp_path / "file" / "cache")
+
+
+@pytest.mark.parametrize("payload", [
+    "{}", "null", "\x80\x04.", "[" * 100_000, pickle.dumps({"a": print}), '{"status": "fine"}',
+    '{"status": "ok", "score": 5}',
+])  # fmt: skip
+def test_a_damaged_or_pickled_entry_is_refused(tmp_path: Path, payload: str | bytes) -> None:
+    """FAULTS 44."""
     ResponseCache(tmp_path).close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as db, db:
         db.execute("insert into answers values (?, ?, ?)", (key(1), TEXT_HASH, payload))

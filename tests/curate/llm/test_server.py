@@ -2,11 +2,8 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,8 @@ from curate.errors import ModelError
 from curate.llm import watch
 from curate.llm.packaged import ModelFolder
 from curate.llm.server import VllmServer, free_port, is_safe
+from tests import fake_engine
+from tests.curate.llm.processes import kill_all, listens, living, wait_until
 
 STUBBORN_TREE = """
 import os, signal, socket, subprocess, sys, time
@@ -49,34 +48,10 @@ time.sleep(600)
 """
 
 
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return condition()
-
-
-def living(group: int) -> list[int]:
-    """Processes of a group that are no zombies."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                state, _, its_group = (entry / "stat").read_text().rpartition(")")[2].split()[:3]
-            except OSError:
-                continue
-            if int(its_group) == group and state not in "ZX":
-                found.append(int(entry.name))
-    return found
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
+@pytest.mark.parametrize("is_stopped", [False, True])
 @pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
-def test_a_stubborn_tree_dies_with_its_parent(tmp_path: Path, death: signal.Signals) -> None:
+def test_a_stubborn_tree_dies_with_its_parent(tmp_path: Path, death: signal.Signals, is_stopped: bool) -> None:  # noqa: FBT001 - a parameter
+    """With SIGTERM ignored, or held back because child and grandchild are stopped."""
     (tmp_path / "tree.py").write_text(STUBBORN_TREE)
     port = free_port()
     tree = [sys.executable, str(tmp_path / "tree.py"), str(port)]
@@ -85,7 +60,9 @@ def test_a_stubborn_tree_dies_with_its_parent(tmp_path: Path, death: signal.Sign
         assert parent.stdout
         group = int(parent.stdout.readline())
         assert wait_until(lambda: listens(port), 20)
-        assert len(living(group)) == 4  # two watchers, child, grandchild
+        members = sorted(living(group))
+        assert len(members) == 4  # two watchers, child, grandchild
+        kill_all(members[2:] if is_stopped else [], signal.SIGSTOP)
         os.kill(parent.pid, death)
     assert wait_until(lambda: not living(group) and not listens(port), 10)
 
@@ -107,24 +84,30 @@ def test_the_tree_dies_when_any_of_it_is_killed(tmp_path: Path, victim: int) -> 
         assert wait_until(lambda: not living(watcher.pid) and not listens(port), 10)
 
 
-def test_no_engine_is_left_after_the_parent_was_killed(tmp_path: Path) -> None:
-    """The real vLLM, killed with an answer given."""
+@pytest.mark.parametrize("engine", ["fake", pytest.param("real", marks=pytest.mark.slow)])
+def test_no_engine_is_left_after_the_parent_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    """Killed with an answer given."""
+    if engine == "fake":
+        fake_engine.install(tmp_path, monkeypatch)
     command = [sys.executable, "-c", REAL_PARENT, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         group, port, status = parent.stdout.readline().split()
         assert status in {"ok", "truncated"}
         assert listens(int(port))
-        assert len(living(int(group))) >= 3
+        assert len(living(int(group))) >= 4  # two watchers, server, engine
         parent.kill()
     assert wait_until(lambda: not living(int(group)) and not listens(int(port)), 10)
 
 
+@pytest.mark.slow
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     model = ModelFolder("broken", tmp_path, None)
     (tmp_path / "config.json").write_text('{"model_type": "nonsense"}')
     server = VllmServer(model, LlmConfig(), tmp_path / "vllm.log")
-    with pytest.raises(ModelError, match=r"(?s)ended while starting broken.*vllm\.log ends:.*nonsense"):
+    with pytest.raises(ModelError, match=r"(?s)ended \(exit code 1\) while starting broken.*vllm\.log ends:.*nonsense"):
         server.start()
     assert not server.is_alive()
     assert not listens(server.port)

@@ -1,9 +1,6 @@
 """The response cache stands between the stages and the model: nothing is asked twice, nothing starts for nothing."""
 
 import contextlib
-import os
-import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -149,37 +146,3 @@ def test_the_identity_needs_nothing_started() -> None:
     identity = Llm.identity_of(LlmConfig())
     assert (identity.model, identity.revision) == (NAME, REVISION)
     assert str(Llm.identity_of(LlmConfig(model="org/name", endpoint="http://localhost:1/v1"))) == "org/name@unknown"
-
-
-@pytest.mark.slow
-def test_a_killed_engine_is_started_again_and_only_asked_what_is_missing(tmp_path: Path) -> None:
-    """The real vLLM, its engine process killed between two calls; at last the watcher itself, and then we close."""
-    with opened(tmp_path, None) as llm:
-        llm.ask(questions(3))
-        assert llm._server
-        group = llm._server.pid
-        assert group
-        os.kill(engine_of(group), signal.SIGKILL)
-        assert {answer.status for answer in llm.ask(questions(6))} == {"ok"}
-        assert llm.counts["server_starts"] == 2
-        assert llm.counts["from_cache"] == 3
-        group = llm._server.pid
-        assert group
-        os.kill(group, signal.SIGKILL)
-    with pytest.raises(ProcessLookupError):
-        wait_for_the_end_of(group)
-
-
-def wait_for_the_end_of(group: int) -> None:
-    """Raises ProcessLookupError once no process of the group is left."""
-    for _ in range(100):
-        os.killpg(group, 0)
-        time.sleep(0.1)
-
-
-def engine_of(group: int) -> int:
-    """The process of a group that calls itself the engine."""
-    for entry in Path("/proc").glob("[0-9]*"):
-        if os.getpgid(int(entry.name)) == group and b"EngineCore" in (entry / "cmdline").read_bytes():
-            return int(entry.name)
-    raise AssertionError("no engine")
