@@ -63,6 +63,11 @@ lint: $(STAMP)  ## ruff, mypy and the import contracts
 bench-%: model  ## bench-run and others: one JSON line a figure
 	@$(BIN)/python -m tests.bench.$(subst -,_,$*)
 
+.PHONY: fuzz
+fuzz: fuzz-all  ## 10,000 made and broken inputs a reader; fuzz-warc and others: one reader; SEED= to repeat a run
+fuzz-%: $(STAMP)
+	@$(BIN)/python -m tests.fuzz $* $(if $(SEED),--seed $(SEED))
+
 .PHONY: model
 model: $(STAMP)  ## convert the packaged model, once, into the user's cache folder
 	@folder=$$($(BIN)/python -m curate.llm.packaged | tail -1); echo "model: $$folder"

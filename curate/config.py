@@ -176,7 +176,7 @@ class ExtractConfig(Strict):
     """Records -> documents."""
 
     language: LanguageConfig = LanguageConfig()
-    max_document_bytes: Positive = 64_000_000
+    max_document_bytes: Positive = 16_000_000
     """A record with a larger payload is quarantined (bytes after decoding)."""
 
     max_html_depth: Positive = 2_000

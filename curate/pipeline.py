@@ -1,6 +1,7 @@
 """The order of the stages, written once. A wrapper such as Prefect's gets each stage as a name and a call."""
 
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -9,18 +10,19 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from curate.actors import Pool
 from curate.config import RunConfig
 from curate.corpus import Part, read_rows
-from curate.errors import CurateError, ModelError, PartialRun
-from curate.executor import Executor, Pool
+from curate.errors import CurateError, ModelError, PartialRun, describe
+from curate.executor import Executor
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
 from curate.reports import card, openlineage, report, run_record
 from curate.result import RunResult, StageResult
-from curate.stages import dedup, extract, judge, measure, publish, select, synthesize
-from curate.step import Commit, Outcome, Task
+from curate.stages import dedup, extract, isolate, judge, measure, publish, select, synthesize
+from curate.step import ISOLATED, Commit, Outcome, Task
 from curate.storage import Store
 from curate.text import language
 
@@ -60,26 +62,26 @@ class Pipeline:
     missing: list[dict[str, Any]] = field(default_factory=list)
     """What failed, by content: a version holds no name and no place."""
 
-    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    """Of its lineage events."""
 
     def run(self) -> RunResult:
         """plan, extract, [measure, dedup, select, judge, select], synthesize, [the same for the new rows], publish."""
+        output = Store(self.config.output, self.work.disk)
+        current = output.pointed("current")
         plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work, rehash=self.rehash))
-        self.failures += plan.failures
-        self.missing += [{"content": content} for content in plan.missing]
         corpus = self._judged(Corpus(self.wrap("extract", lambda: self._extract(plan))))
         if self.config.synthesize:
             drafts = self.wrap("synthesize", lambda: self._synthesize(corpus))
             corpus = self._judged(replace(corpus, parts=(*corpus.parts, *drafts)), of=" synthetic")
-        result: RunResult = self.wrap("publish", lambda: self._publish(corpus))
+        result: RunResult = self.wrap("publish", lambda: self._publish(corpus, output, current))
         return result
 
     def _judged(self, corpus: Corpus, of: str = "") -> Corpus:
         """Measured, deduplicated, selected by the cheap bounds, judged where there is a judge, and selected again."""
         corpus = replace(corpus, parts=self.wrap(f"measure{of}", lambda: self._measure(corpus.parts)))
-        self._stop_if_partial()
         if self.config.dedup and self.config.dedup.minhash:
-            corpus = replace(corpus, edges=self.wrap(f"dedup{of}", lambda: self._dedup(corpus.parts)))
+            corpus = self.wrap(f"dedup{of}", lambda: self._dedup(corpus))
         corpus = replace(corpus, decisions=self.wrap(f"select{of}", lambda: self._select(corpus, judged=False)))
         if self.config.judge:
             corpus = replace(corpus, scores=self.wrap(f"judge{of}", lambda: self._judge(corpus)))
@@ -91,20 +93,40 @@ class Pipeline:
     # The stages: each makes its tasks, and says what becomes of the commits.
 
     def _extract(self, plan: Plan) -> tuple[Part, ...]:
+        self.failures += plan.failures
+        self.missing += [{"content": content} for content in plan.missing]
         outcomes = self._run("extract", extract.tasks(plan.splits, self.config))
         both = list(zip(plan.splits, outcomes, strict=True))
         self.missing += [{"content": s.content, "start": s.start, "end": s.end} for s, o in both if o.error]
+        self._stop_if_partial()
         return tuple(Part(split.uri, o.commit) for split, o in both if o.commit)
 
     def _measure(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         outcomes = self._run("measure", measure.tasks(parts, self.config))
         self.missing += [{"extracted": part.key} for part, o in zip(parts, outcomes, strict=True) if o.error]
-        return tuple(replace(p, measures=o.commit) for p, o in zip(parts, outcomes, strict=True) if o.commit)
+        self._stop_if_partial()
+        measured = [replace(p, measures=o.commit) for p, o in zip(parts, outcomes, strict=True) if o.commit]
+        isolated = self._isolated(measured, [o.commit for o in outcomes if o.commit])
+        return self._measure(isolated) if isolated else tuple(measured)
 
-    def _dedup(self, parts: Sequence[Part]) -> tuple[Commit, ...]:
+    def _dedup(self, corpus: Corpus) -> Corpus:
         assert self.config.dedup
         assert self.config.dedup.minhash
-        return dedup.find_edges(parts, self.config.dedup.minhash, self.config.execution, self._run_all)
+        how = (self.config.dedup.minhash, self.config.execution)
+        signed = self._run_all("sign", dedup.sign_tasks(corpus.parts, *how))
+        if isolated := self._isolated(corpus.parts, signed):
+            return self._dedup(replace(corpus, parts=self._measure(isolated)))
+        return replace(corpus, edges=dedup.find_edges(signed, *how, self._run_all))
+
+    def _isolated(self, parts: Sequence[Part], commits: Sequence[Commit]) -> list[Part]:
+        """All parts, without the documents that killed their worker in the stage of `commits`; empty if none did."""
+        hurt = {
+            number: isolate.task(part, commit.stage, commit.notes[ISOLATED])
+            for number, (part, commit) in enumerate(zip(parts, commits, strict=True))
+            if ISOLATED in commit.notes
+        }
+        whole = dict(zip(hurt, self._run_all("isolate", list(hurt.values())), strict=True)) if hurt else {}
+        return [Part(p.object, whole[n]) if n in whole else p for n, p in enumerate(parts)] if hurt else []
 
     def _select(self, corpus: Corpus, *, judged: bool) -> Commit:
         evidence = select.Evidence(corpus.parts, corpus.edges, corpus.scores, judged)
@@ -119,7 +141,7 @@ class Pipeline:
         tasks = synthesize.tasks(self._decisions(corpus), self.config, self._llm_identity())
         return tuple(Part(SYNTHETIC, commit) for commit in self._run_all("synthesize", tasks, self._pool()))
 
-    def _publish(self, corpus: Corpus) -> RunResult:
+    def _publish(self, corpus: Corpus, output: Store, current: str | None) -> RunResult:
         assert corpus.decisions
         counts = write_ledger(self.work, corpus.parts, corpus.decisions, select.columns_of(self.config))
         tasks = publish.tasks(self.work, corpus.decisions, self.config)
@@ -127,13 +149,19 @@ class Pipeline:
         manifest = self._manifest(counts)
         kept = self._decisions(corpus).filter(pl.col("status") == "kept")
         pages = card.pages(self.config, manifest, counts, parts, kept)
-        output = Store(self.config.output)
-        version = publish.publish_version(output, self.work, parts, manifest, pages)
+        version = publish.publish_version(output, self.work, parts, manifest, pages, current)
         result = self._result(version, counts)
         commits = {"dedup": corpus.edges, "judge": corpus.scores, "select": (corpus.decisions,), "publish": parts}
-        run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
-        report.write(self.work, self.config, result)
-        openlineage.write(self.work, self.config, corpus.parts, result, self.began, datetime.now(UTC))
+        try:
+            run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
+            report.write(self.work, self.config, result)
+            ended = openlineage.complete(self.config, self.run_id, datetime.now(UTC), corpus.parts, result)
+            openlineage.append(self.work, ended)
+        except OSError as error:
+            raise CurateError(
+                f"version {version.hash} is published in {self.config.output}, and its report could not be written: "
+                f"{describe(error)}; run again: nothing is computed twice"
+            ) from error
         return result
 
     # What the stages share.
@@ -165,7 +193,8 @@ class Pipeline:
             listed = "\n  ".join(self.failures)
             raise PartialRun(
                 f"{len(self.failures)} splits or objects failed; nothing was published:\n  {listed}\n"
-                "Mend them and run again (finished splits are kept), or pass --allow-partial to publish without them"
+                "Mend them and run again (finished splits are kept), or pass --allow-partial to publish without them",
+                self.failures,
             )
 
     def _decisions(self, corpus: Corpus) -> pl.DataFrame:

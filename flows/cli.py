@@ -1,18 +1,21 @@
 """The `curate` command. Each command imports what it needs when it runs: the rest needs no Ray, Polars or Prefect.
 
-Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial (some splits failed).
+Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial (some splits failed), 130 stopped by Ctrl-C, 143 by
+SIGTERM.
 """
 
 import json
 import os
-import signal
+import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from flows import stopping
 from flows.failures import describe, exit_code, is_expected, printable
 
 DEBUG = "CURATE_DEBUG"
@@ -26,8 +29,8 @@ class Commands(TyperGroup):
         """Run the command."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, SystemExit):  # Ray answers SIGTERM with the latter.
-            _fail("stopped; run the same command again to go on: what is finished is kept", 1)
+        except (KeyboardInterrupt, SystemExit):
+            _fail(stopping.MESSAGE, stopping.exit_code())
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except Exception as error:
@@ -47,7 +50,7 @@ def _fail(message: str, code: int) -> NoReturn:
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Raw web pages in; judged, deduplicated, versioned Parquet out. "
-    "Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial.",
+    "Exit codes: 0 done, 1 failed, 2 bad config or usage, 3 partial, 130 or 143 stopped by a signal.",
 )  # fmt: skip
 
 Config = Annotated[Path, typer.Argument(help="YAML file of the run, such as configs/quickstart.yaml.")]
@@ -68,6 +71,12 @@ def run(
     output: Annotated[Path | None, typer.Option(help="Folder of the published versions.")] = None,
     work: Annotated[Path | None, typer.Option(help="Folder of intermediate shards, ledger and report.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Ray tasks at a time.")] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Memory of one worker, such as 2GB: a record that needs more is quarantined."
+        ),
+    ] = None,
     no_llm: Annotated[bool, typer.Option("--no-llm", help="No judge, no synthesis, no bound on a score.")] = False,
     allow_partial: Annotated[
         bool, typer.Option("--allow-partial", help="Publish without the splits that failed; still exits 3.")
@@ -78,8 +87,10 @@ def run(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Run the pipeline: only what is not done yet is computed."""
-    signal.signal(signal.SIGTERM, _stop)
+    """Run the pipeline: only what is not done yet is computed.
+
+    Ctrl-C or SIGTERM stops it within 10 s, with what is finished by then; a second one at once.
+    """
     import curate
     from curate.check import check_models
     from curate.config_file import with_overrides
@@ -89,29 +100,26 @@ def run(
 
     # A wrong config must not start a server.
     changed = with_overrides(
-        curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, no_llm=no_llm
-    )
-    if prefect:
-        check_models(changed)
-        prepare_environment()
-        from flows.curation import run_flow
+        curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, memory=memory,
+        no_llm=no_llm,
+    )  # fmt: skip
+    # What Ray says of a worker that died goes to standard output, which is for the result alone.
+    with redirect_stdout(sys.stderr):
+        if prefect:
+            check_models(changed)
+            prepare_environment()
+            from flows.curation import run_flow
 
-        result = run_flow({
-            "config": str(config.absolute()), "inputs": inputs or [], "output": output and str(output.absolute()),
-            "work": work and str(work.absolute()), "workers": workers, "no_llm": no_llm, "allow_partial": allow_partial,
-            "rehash": rehash,
-        })  # fmt: skip
-    else:
-        with shown() as progress:
-            result = curate.run(changed, progress=progress, allow_partial=allow_partial, rehash=rehash)
+            result = run_flow({
+                "config": str(config.absolute()), "inputs": inputs or [], "output": output and str(output.absolute()),
+                "work": work and str(work.absolute()), "workers": workers, "memory": memory, "no_llm": no_llm,
+                "allow_partial": allow_partial, "rehash": rehash,
+            })  # fmt: skip
+        else:
+            with shown() as progress:
+                result = curate.run(changed, progress=progress, allow_partial=allow_partial, rehash=rehash)
     typer.echo(json.dumps(result.to_json()) if as_json else printable(summary(result)))
     raise typer.Exit(result.exit_code)
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    """End as Ctrl-C does: Ray and the model server are shut down on the way out."""
-    del number, frame
-    raise KeyboardInterrupt
 
 
 @app.command()
@@ -159,7 +167,15 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
 
 def main() -> None:
     """Entry point of the `curate` command."""
-    app()
+    stopping.listen()
+    try:
+        app()
+    except SystemExit as end:
+        if "prefect" in sys.modules:
+            from flows.server import leave_in_time
+
+            leave_in_time(int(end.code or 0))
+        raise
 
 
 if __name__ == "__main__":

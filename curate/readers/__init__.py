@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Item", "Quarantined", "Record", "Rejected", "Skipped", "ranges", "read"]
 
-VERSION = 1
+VERSION = 2
 """Raised when the same bytes give other records."""
 
 

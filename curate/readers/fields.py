@@ -1,10 +1,11 @@
 """One row of JSONL or Parquet -> a document, by the config's field mapping."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from curate.config import InputConfig
-from curate.readers.record import Extra, Item, Quarantined, Record, Rejected, seconds
+from curate.readers.record import DATES, Extra, Item, Quarantined, Record, Rejected, seconds
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -13,29 +14,33 @@ class WrongType(Exception):
     """A mapped or extra field does not hold what it must; `args` are the reason's last word and the detail."""
 
 
-def document(row: Mapping[str, Any], source: InputConfig, prefix: str, cap: int, offset: int, end: int) -> Item:
-    """The document in `row`: rejected without text, quarantined where a field has the wrong type or the text is too
-    large. `prefix` begins the reasons: jsonl or parquet."""
+def document(row: Mapping[str, Any], source: InputConfig, prefix: str, offset: int, end: int) -> Item:
+    """The document in `row`: rejected without text, quarantined where a field has the wrong type or is too large.
+    `prefix` begins the reasons: jsonl or parquet."""
     fields = source.fields
     try:
-        text = _text(row, fields.text)
+        text, payload = _payload(row, fields.text)
         url = _text(row, fields.url)
         record_key = url or _key(row, fields.id)
         date = _date(row, fields.date)
         license_, lang = _text(row, fields.license), _text(row, fields.lang)
         extra = _extra(row, source.extra)
-        payload = None if text is None else text.encode()
     except WrongType as wrong:
         reason, detail = wrong.args
         return Quarantined(f"{prefix}.{reason}", detail, offset, end)
-    if payload is None or text is None or not text.strip():
+    if payload is None or not text or text.isspace():
         return Rejected("extract.no_text", url, record_key, payload, date, offset, end)
-    if len(payload) > cap:
-        detail = f"{len(payload)} bytes of text; extract.max_document_bytes is {cap}"
-        return Quarantined(f"{prefix}.too_large", detail, offset, end)
     return Record(
         payload, url, record_key, date, license_, lang, "text", "utf-8", None, extra, offset, end,
     )  # fmt: skip
+
+
+def _payload(row: Mapping[str, Any], name: str) -> tuple[str, bytes | None]:
+    """The text, and its UTF-8: the bytes that Parquet gave, or those of the JSON string."""
+    text, value = _text(row, name), row.get(name)
+    if text is None:
+        return "", None
+    return text, value if isinstance(value, bytes) else text.encode()
 
 
 def _text(row: Mapping[str, Any], name: str | None) -> str | None:
@@ -47,6 +52,8 @@ def _text(row: Mapping[str, Any], name: str | None) -> str | None:
             return value.decode()
         except UnicodeDecodeError as error:
             raise WrongType("invalid_utf8", f"field {name!r}, byte {error.start}") from error
+    if isinstance(value, TooLarge):
+        raise WrongType("too_large", f"field {name!r}: {value.bytes} bytes; extract.max_document_bytes is {value.cap}")
     raise WrongType("field_type", f"field {name!r}: got {type(value).__name__}, expected a string")
 
 
@@ -58,21 +65,29 @@ def _key(row: Mapping[str, Any], name: str | None) -> str:
 
 
 def _date(row: Mapping[str, Any], name: str | None) -> int | None:
-    """Seconds since 1970. Only Parquet gives whole numbers here, from its own time types."""
+    """Seconds since 1970, of an ISO 8601 text or a time of Parquet's; null for anything else: no document is lost for
+    its date, and a number might be seconds, milliseconds, days or a year."""
     value = None if name is None else row.get(name)
     if isinstance(value, Seconds):
-        return value.value
-    text = _text(row, name)
-    return None if text is None else seconds(text)
+        return value.value if value.value in DATES else None
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return seconds(value) if isinstance(value, str) else None
 
 
+@dataclass(frozen=True, slots=True)
 class Seconds:
     """A time that is already in seconds since 1970."""
 
-    __slots__ = ("value",)
+    value: int
 
-    def __init__(self, value: int) -> None:
-        self.value = value
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """What stands for a string of more than extract.max_document_bytes."""
+
+    bytes: int
+    cap: int
 
 
 def _extra(row: Mapping[str, Any], declared: Mapping[str, str]) -> Extra:

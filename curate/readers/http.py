@@ -9,7 +9,10 @@ from curate.readers.codecs import Damage, decode_content, decode_transfer
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 DOCUMENT_TYPES = HTML_TYPES | {"text/plain"}
 
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';,]+)", re.IGNORECASE)
+HEAD_BYTES = 1 << 20
+"""Most bytes that the headers of a record or a response may take."""
+
+_CHARSET = re.compile(r"charset\s*+=[\s\"']*+([^\s\"';,]+)", re.IGNORECASE)
 _TOKEN = re.compile(r"[a-z0-9.+_-]{1,60}/[a-z0-9.+_-]{1,60}")
 _META = re.compile(rb"<meta\s[^>]{0,400}>", re.IGNORECASE)
 _META_BYTES = 8_192
@@ -37,14 +40,16 @@ class Response:
 
 
 def parse_response(block: bytes) -> Response | None:
-    """The HTTP response in a WARC block; None where it does not begin with an HTTP status line."""
+    """The HTTP response in a WARC block; None where it does not begin with an HTTP status line. Raises Damage."""
     if not block.startswith(b"HTTP/"):
         return None
-    crlf, lf = block.find(b"\r\n\r\n"), block.find(b"\n\n")
+    crlf, lf = block.find(b"\r\n\r\n", 0, HEAD_BYTES), block.find(b"\n\n", 0, HEAD_BYTES)
     if crlf >= 0 and (lf < 0 or crlf < lf):
         head, body = block[:crlf], block[crlf + 4 :]
     elif lf >= 0:
         head, body = block[:lf], block[lf + 2 :]
+    elif len(block) > HEAD_BYTES:
+        raise Damage("http.malformed", f"no end of the headers in {HEAD_BYTES} bytes")
     else:
         head, body = block, b""
     first, _, rest = head.partition(b"\n")
@@ -59,19 +64,21 @@ def parse_headers(head: bytes) -> dict[str, str]:
         text = head.decode()
     except UnicodeDecodeError:
         text = head.decode("latin-1")
-    found: dict[str, str] = {}
+    found: dict[str, list[str]] = {}  # What a value is made of: a megabyte may be one value in 300,000 lines.
     name = ""
     for line in text.split("\n"):
         if line[:1] in (" ", "\t") and name:  # obsolete folding
-            found[name] += " " + line.strip()
+            found[name] += [" ", line.strip()]
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if colon:
-            found[name] = f"{found[name]}, {value.strip()}" if name in found else value.strip()
-        else:
+        if not colon:
             name = ""
-    return found
+        elif name in found:
+            found[name] += [", ", value.strip()]
+        else:
+            found[name] = [value.strip()]
+    return {name: "".join(parts) for name, parts in found.items()}
 
 
 def media_type(content_type: str | None) -> str:

@@ -1,9 +1,10 @@
 """A .warc.gz by its gzip members: where each one starts and ends, and where a split may begin."""
 
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO
 
-from curate.readers.codecs import CHUNK, Damage
+from curate.readers.codecs import CHUNK, Damage, refuse_bomb, until_damage
 from curate.readers.window import FileWindow
 
 MARK = b"WARC/1."
@@ -31,8 +32,21 @@ class Members:
 
     def inflate(self, start: int, limit: int) -> tuple[bytes | None, int]:
         """(bytes, end) of the member at `start`; bytes are None when they are more than `limit`. Raises Damage."""
-        inflater = zlib.decompressobj(wbits=31)
         parts: list[bytes] = []
+        total = 0
+        after = start
+        for part, after in self._pieces(start, limit):
+            total += len(part)
+            if total <= limit:
+                parts.append(part)
+        return (b"".join(parts) if total <= limit else None), after
+
+    def _pieces(self, start: int, limit: int = 0) -> Iterator[tuple[bytes, int]]:
+        """(bytes, end of the member as far as known) of the member at `start`. Raises Damage after the last good byte.
+
+        A piece is as large as may be kept of `limit`, so that a page is mostly one.
+        """
+        inflater = zlib.decompressobj(wbits=31)
         total = 0
         at, step = start, 16 << 10  # a typical page's member is 4 KiB; what is read beyond it is copied back
         while not inflater.eof:
@@ -41,16 +55,17 @@ class Members:
                 piece = self._window.get(at, step)
                 at += len(piece)
                 step = 128 << 10
+            before = inflater.copy()
             try:
                 part = inflater.decompress(piece, max(CHUNK, limit + 1 - total))
             except zlib.error as error:
+                yield b"".join(until_damage(before, piece)), at
                 raise Damage("gzip.damaged", str(error)[:120]) from error
             if not piece and not part and not inflater.eof:
                 raise Damage("gzip.truncated", f"the object ends at byte {self.size}, inside a gzip member")
             total += len(part)
-            if total <= limit:
-                parts.append(part)
-        return (b"".join(parts) if total <= limit else None), at - len(inflater.unused_data)
+            refuse_bomb("gzip", at - start, total)
+            yield part, at - len(inflater.unused_data)
 
     def next_start(self, at: int) -> int:
         """The first member at or after `at` that holds a WARC record; the size where there is none."""
@@ -64,23 +79,31 @@ class Members:
         """Where reading begins for a split that starts at `at`: a function of the object's bytes alone."""
         if at <= 0:
             return 0
+        dead_ends: set[int] = set()
         while at < self.size:
             at = self.next_start(at)
-            if at == self.size or self._leads_on(at):
+            if at == self.size or (at not in dead_ends and self._leads_on(at, dead_ends)):
                 return at
             at += 1
         return self.size
 
-    def _leads_on(self, start: int) -> bool:
-        at = start
-        while at < self.size and at - start < CHAIN_BYTES:
-            if not self.begins_record(at):
-                return False
-            try:
-                _, at = self.inflate(at, 0)
-            except Damage:
-                return False
-        return True
+    def _leads_on(self, start: int, dead_ends: set[int]) -> bool:
+        """Whether the members from `start` on lead cleanly over CHAIN_BYTES; if not, each of them is a dead end."""
+        at: int | None = start
+        passed = set()
+        while at is not None and at < self.size and at - start < CHAIN_BYTES:
+            passed.add(at)
+            at = None if at in dead_ends else self._after_record(at)
+        if at is None:
+            dead_ends |= passed
+        return at is not None
+
+    def _after_record(self, at: int) -> int | None:
+        """One past the member at `at`; None where no whole one begins there that begins a WARC record."""
+        try:
+            return self.inflate(at, 0)[1] if self.begins_record(at) else None
+        except Damage:
+            return None
 
     def begins_record(self, at: int) -> bool:
         """Whether the bytes at `at` inflate to the start of a WARC record."""
@@ -94,21 +117,19 @@ class Members:
 
     def one_per_record(self) -> bool:
         """Whether to read by members: not when the first member holds a second record, or ends within the first."""
-        inflater = zlib.decompressobj(wbits=31)
-        at, total, tail = 0, 0, b""
-        while not inflater.eof and total < FIRST_MEMBER_BYTES:
-            piece = inflater.unconsumed_tail or self._window.get(at, 16 << 10)
-            at += 0 if inflater.unconsumed_tail else len(piece)
-            try:
-                part = inflater.decompress(piece, CHUNK)
-            except zlib.error:
+        total, tail, after = 0, b"", 0
+        try:
+            for part, after in self._pieces(0):
+                tail = tail[-len(AFTER_BLOCK + MARK) :] + part
+                if AFTER_BLOCK + MARK in tail:
+                    return False
+                total += len(part)
+                if total >= FIRST_MEMBER_BYTES:
+                    return True
+            if after >= self.size or self.begins_record(after):
                 return True
-            if not piece and not part:
-                return True
-            total += len(part)
-            tail = tail[-len(AFTER_BLOCK + MARK) :] + part
-            if AFTER_BLOCK + MARK in tail:
-                return False
-        after = at - len(inflater.unused_data)
-        prefix = self._prefix(after) if inflater.eof else b""
-        return not prefix or prefix.startswith(MARK)
+            # A second member that is damaged says nothing of the layout; of members, less is lost than of a stream.
+            content, _ = self.inflate(after, 0)
+            return content == b""
+        except Damage:
+            return True

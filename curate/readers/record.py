@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+DATES = range(-62_135_596_800, 253_402_300_800)
+"""Seconds since 1970 of the years 1 to 9999: Python has no others."""
+
 Extra = Mapping[str, str | int | float | bool | None]
 
 
@@ -82,4 +85,5 @@ def seconds(text: str) -> int | None:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return int(moment.timestamp() // 1)
+    found = int(moment.timestamp() // 1)
+    return found if found in DATES else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from curate.readers.codecs import Damage, chunks
 from curate.readers.http import (
     DOCUMENT_TYPES,
+    HEAD_BYTES,
     HTML_TYPES,
     Response,
     charset,
@@ -31,9 +32,6 @@ from curate.readers.window import FileWindow, ForwardWindow, Window
 
 if TYPE_CHECKING:
     from curate.plan import Split
-
-HEAD_BYTES = 1 << 20
-"""Most bytes that the headers of a record may take."""
 
 SLACK = 2 << 20
 """What the headers of a record may add to extract.max_document_bytes."""
@@ -108,9 +106,8 @@ def read(stream: BinaryIO, split: "Split", cap: int) -> Iterator[Item]:
 def walk(window: Window, at: int, end: int | None, cap: int | None) -> Iterator[Block | Gap]:
     """Records and gaps, one after the other, that start in [at, end). `cap`: a longer block is a gap."""
     while True:
-        while (lead := window.get(at, 1)) in (b"\r", b"\n"):
-            at += 1
-        if not lead or (end is not None and at >= end):
+        at, is_end = _skip_line_ends(window, at)
+        if is_end or (end is not None and at >= end):
             return
         window.release(at)
         found = _record_at(window, at, cap)
@@ -120,6 +117,16 @@ def walk(window: Window, at: int, end: int | None, cap: int | None) -> Iterator[
             window.damage = None
         yield found
         at = found.next
+
+
+def _skip_line_ends(window: Window, at: int) -> tuple[int, bool]:
+    """(the first position from `at` on that is no CR or LF, whether the sequence ends there)."""
+    while lead := window.get(at, 4096):
+        at += len(lead) - len(rest := lead.lstrip(b"\r\n"))
+        if rest:
+            return at, False
+        window.release(at)
+    return at, True
 
 
 def _record_at(window: Window, at: int, cap: int | None) -> Block | Gap:

@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
-from curate.readers.codecs import CHUNK, Damage
+from curate.readers.codecs import CHUNK, Damage, fill
+
+FILE_CHUNK = 1 << 16
+"""Bytes of a file that are kept at a time."""
 
 
 class Window(Protocol):
@@ -26,7 +29,7 @@ class Window(Protocol):
 
 
 class FileWindow:
-    """A seekable file; keeps one chunk of it."""
+    """A seekable file; keeps one chunk of it. The chunk is small: a wrong length makes a reader jump and come back."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self.damage: Damage | None = None
@@ -37,34 +40,22 @@ class FileWindow:
 
     def get(self, position: int, count: int) -> bytes:
         """See Window."""
-        first = position - self._base
-        if first >= 0 and first + count <= len(self._chunk):
-            return self._chunk[first : first + count]
         count = min(count, self._size - position)
         if count <= 0:
             return b""
-        if count >= CHUNK:
+        if count > FILE_CHUNK:
             return self._read(position, count)
-        self._base, self._chunk = position, self._read(position, CHUNK)
-        return self._chunk[:count]
-
-    def _read(self, position: int, count: int) -> bytes:
-        self._stream.seek(position)
-        parts = []
-        while count > 0 and (part := self._stream.read(count)):
-            parts.append(part)
-            count -= len(part)
-        return b"".join(parts)
+        first = self._load(position, count)
+        return self._chunk[first : first + count]
 
     def find(self, needle: bytes, position: int) -> int | None:
         """See Window."""
-        while piece := self.get(position, CHUNK):
-            at = piece.find(needle)
+        while position + len(needle) <= self._size:
+            first = self._load(position, len(needle))
+            at = self._chunk.find(needle, first)
             if at >= 0:
-                return position + at
-            if position + len(piece) >= self._size or len(piece) < len(needle):
-                return None
-            position += len(piece) - len(needle) + 1
+                return self._base + at
+            position = max(position, self._base + len(self._chunk) - len(needle)) + 1
         return None
 
     def release(self, position: int) -> None:
@@ -73,6 +64,16 @@ class FileWindow:
     def end(self) -> int:
         """See Window."""
         return self._size
+
+    def _load(self, position: int, count: int) -> int:
+        """Have `count` bytes from `position` on in the chunk; return where they begin in it."""
+        if not self._base <= position <= position + count <= self._base + len(self._chunk):
+            self._base, self._chunk = position, self._read(position, FILE_CHUNK)
+        return position - self._base
+
+    def _read(self, position: int, count: int) -> bytes:
+        self._stream.seek(position)
+        return fill(self._stream, count)
 
 
 class ForwardWindow:

@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from curate import clusters, minhash
 from curate.config import ExecutionConfig, MinhashConfig
-from curate.corpus import Part, distinct, read_rows
+from curate.corpus import Part, read_rows
 from curate.lineage import key
 from curate.schema import EDGES, ID
-from curate.step import Commit, ShardWriter, Task, iterate_shards, take_rows
+from curate.stages.isolate import looked_at
+from curate.step import ALL, Commit, Rows, ShardWriter, Task, take_rows
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 
@@ -44,12 +45,21 @@ def identity(config: MinhashConfig) -> list[object]:
     return [VERSION, minhash.VERSION, config.bands, config.rows, config.shingle_words, config.seed]
 
 
+def sign_tasks(parts: Sequence[Part], config: MinhashConfig, execution: ExecutionConfig) -> list[Task]:
+    """One task a part."""
+    what = identity(config)
+    return [
+        Task("sign", key("sign", part.key, what), part.object, sign_split,
+             (part.documents, config, execution.batch_documents), divisible=True)
+        for part in parts
+    ]  # fmt: skip
+
+
 def find_edges(
-    parts: Sequence[Part], config: MinhashConfig, execution: ExecutionConfig, run_all: RunAll
+    signed: Sequence[Commit], config: MinhashConfig, execution: ExecutionConfig, run_all: RunAll
 ) -> tuple[Commit, ...]:
-    """Run the four phases; the commits whose rows of kind `edges` are the verified near-duplicates."""
-    found = distinct(parts)
-    signed = run_all("sign", [_sign_task(part, config, execution) for part in found])
+    """Compare what the parts were signed with; the commits whose rows of kind `edges` are verified near-duplicates."""
+    signed = list({commit.key: commit for commit in signed}.values())
     of = [sorted(commit.key for commit in signed), config.leaders, VERSION, clusters.VERSION]
     ranges = execution.partitions
     candidates = run_all("candidates", [
@@ -67,32 +77,30 @@ def find_edges(
     return tuple(run_all("verify", verified))
 
 
-def _sign_task(part: Part, config: MinhashConfig, execution: ExecutionConfig) -> Task:
-    args = (part.documents, config, execution.batch_documents)
-    return Task("sign", key("sign", part.key, identity(config)), part.object, sign_split, args)
-
-
 def sign_split(
-    writer: ShardWriter, store: Store, documents: Commit, config: MinhashConfig, batch_documents: int
+    writer: ShardWriter,
+    store: Store,
+    documents: Commit,
+    config: MinhashConfig,
+    batch_documents: int,
+    rows: Rows = ALL,
 ) -> None:
     """Write kind `bands`: text_hash, text_bytes, shard, row and one key a band, for each document with a word."""
     a, b = minhash.permutations(config.bands * config.rows, config.seed)
-    for shard in documents.of("documents"):
-        row = 0
-        for table in iterate_shards(store, [shard], ["text", "text_hash"], batch_documents):
-            data, offsets = text_buffers(table.column("text"))
-            minima, shingles = minhash.text_signatures(data, offsets, a, b, size=config.shingle_words)
-            keys = minhash.band_keys(minima, config.bands, config.rows)
-            signed = pl.DataFrame({
-                "text_hash": pl.from_arrow(table.column("text_hash")),
-                "text_bytes": np.diff(offsets),
-                "shard": [shard.name] * table.num_rows,
-                "row": np.arange(row, row + table.num_rows),
-                "keys": pl.Series(keys, dtype=pl.Array(pl.UInt64, config.bands)),
-            }).filter(shingles > 0)  # fmt: skip
-            writer.count("without_words", table.num_rows - len(signed))
-            writer.write("bands", signed.to_arrow())
-            row += table.num_rows
+    for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
+        data, offsets = text_buffers(table.column("text"))
+        minima, shingles = minhash.text_signatures(data, offsets, a, b, size=config.shingle_words)
+        keys = minhash.band_keys(minima, config.bands, config.rows)
+        signed = pl.DataFrame({
+            "text_hash": pl.from_arrow(table.column("text_hash")),
+            "text_bytes": np.diff(offsets),
+            "shard": [shard.name] * table.num_rows,
+            "row": row,
+            "keys": pl.Series(keys, dtype=pl.Array(pl.UInt64, config.bands)),
+        }).filter(shingles > 0)  # fmt: skip
+        writer.count("looked_at", table.num_rows)
+        writer.count("without_words", table.num_rows - len(signed))
+        writer.write("bands", signed.to_arrow())
 
 
 def find_candidates(

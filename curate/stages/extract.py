@@ -4,7 +4,7 @@ A `lang` field that the config maps is taken as it stands (as a code of ours, wi
 no language code, the model decides. A record's own licence comes before the one that the config gives its source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, BinaryIO, Protocol
@@ -15,13 +15,16 @@ from curate import lineage, readers, schema
 from curate.config import RunConfig
 from curate.plan import Split
 from curate.readers import Item, Quarantined, Record, Rejected, Skipped
-from curate.step import Task
+from curate.step import ALL, Rows, Task
 from curate.storage import Store, open_input
 from curate.text import language, plain
 from curate.text.language import LanguageModel
 from curate.text.language_codes import UNDETERMINED
 
 VERSION = 1
+
+WORKER_DIED = "worker.died"
+DIED = "twice the worker died (it crashed or needed more memory than it may) when"
 
 SECONDS = pa.timestamp("s", "UTC")
 """What readers give; Parquet has no seconds, so shards have milliseconds."""
@@ -56,25 +59,25 @@ def tasks(splits: Sequence[Split], config: RunConfig) -> list[Task]:
     """One task a split; equal content, range and input settings give an equal key, whatever the object's name."""
     what = identity(config)
     return [
-        Task("extract", lineage.key("extract", split.identity, what), split.name, extract_split, (split, config))
+        Task("extract", lineage.key("extract", split.identity, what), split.uri, extract_split, (split, config),
+             divisible=True)
         for split in splits
-    ]
+    ]  # fmt: skip
 
 
-def extract_split(writer: Writer, store: Store, split: Split, config: RunConfig) -> None:
+def extract_split(writer: Writer, store: Store, split: Split, config: RunConfig, rows: Rows = ALL) -> None:
     """Open the split's object and extract it."""
-    del store
-    with open_input(split.uri) as stream:
-        extract(stream, split, config, writer)
+    with open_input(split.planned, store.disk) as stream:
+        extract(stream, split, config, writer, rows)
 
 
-def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer) -> None:
+def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer, rows: Rows = ALL) -> None:
     """Write kinds documents, rejected and quarantined; count `in` and `skipped.<type>`. Memory: one batch."""
     batch = _Batch(split, config, language.load(config.extract.language))
     items = readers.read(stream, split, config.extract)
     if split.size == 0:
         items = iter([Quarantined(f"{split.format}.empty", "0 bytes, expected at least one record", 0, 0)])
-    for item in items:
+    for item in _looked_at(items, split, rows):
         if isinstance(item, Skipped):
             writer.count(f"skipped.{item.type}")
             continue
@@ -83,6 +86,24 @@ def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer) -
         if batch.records >= BATCH_RECORDS or batch.characters >= BATCH_CHARACTERS:
             batch.flush(writer)
     batch.flush(writer)
+
+
+def _looked_at(items: Iterator[Item], split: Split, rows: Rows) -> Iterator[Item]:
+    """The items that `rows` names, and Quarantined for what it leaves out; nothing is read behind the last one."""
+    stop = rows.last if rows.barrier is None else rows.barrier
+    number, end = 0, 0 if split.format == "parquet" else split.start
+    while number != stop and (item := next(items, None)):
+        if isinstance(item, Skipped):
+            yield item
+            continue
+        if number in rows:
+            yield item
+        elif number in rows.without:
+            yield Quarantined(WORKER_DIED, f"{DIED} this record alone was extracted", item.offset, item.end)
+        number, end = number + 1, item.end
+    if rows.barrier is not None:
+        # Where the split ends is known in stored bytes, where the record begins perhaps in decompressed ones or rows.
+        yield Quarantined(WORKER_DIED, f"{DIED} the reader went on from here", end, max(end, split.end))
 
 
 @dataclass
@@ -103,6 +124,9 @@ class _Batch:
     def add(self, item: Item) -> None:
         """Take in one item that counts."""
         self.records += 1
+        if isinstance(item, Record | Rejected):
+            beside = (item.url, item.record_key, *(item.extra.values() if isinstance(item, Record) else ()))
+            self.characters += sum(len(value) for value in beside if isinstance(value, str))
         if isinstance(item, Record):
             self._extract(item)
         elif isinstance(item, Rejected):

@@ -10,7 +10,8 @@ from curate.config import FilterConfig, RunConfig
 from curate.corpus import Part
 from curate.lineage import key
 from curate.schema import measures_schema
-from curate.step import Commit, ShardWriter, Task, iterate_shards
+from curate.stages.isolate import looked_at
+from curate.step import ALL, Commit, Rows, ShardWriter, Task
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 from curate.text.words import provider
@@ -48,15 +49,20 @@ def tasks(parts: Sequence[Part], config: RunConfig) -> list[Task]:
     what = identity(config.measure)
     return [
         Task("measure", key("measure", part.key, what), part.object, measure_split,
-             (part.documents, config.measure, config.execution.batch_documents))
+             (part.documents, config.measure, config.execution.batch_documents), divisible=True)
         for part in parts
     ]  # fmt: skip
 
 
 def measure_split(
-    writer: ShardWriter, store: Store, documents: Commit, chosen: Sequence[FilterConfig], batch_documents: int
+    writer: ShardWriter,
+    store: Store,
+    documents: Commit,
+    chosen: Sequence[FilterConfig],
+    batch_documents: int,
+    rows: Rows = ALL,
 ) -> None:
-    """Measure every document of one split, row for row."""
-    for table in iterate_shards(store, documents.of("documents"), ["text", "lang"], batch_documents):
+    """Measure every document of one split that `rows` names, row for row."""
+    for _, _, table in looked_at(store, documents, ["text", "lang"], batch_documents, rows):
         writer.count("in", table.num_rows)
         writer.write("measures", measure(table, chosen))

@@ -229,7 +229,8 @@ def synthesize_places(
 def note_failures(writer: ShardWriter, made: Synthesis, config: SynthesizeConfig) -> None:
     """Mark a result that another attempt may better. Raises ModelError when too many questions got no answer."""
     reasons = sorted(made.failed.column("reason").to_pylist())
-    passing = [reason for reason in reasons if not reason.startswith("synthesize.over_long")]
+    final = ("synthesize.over_long", "synthesize.engine_died")
+    passing = [reason for reason in reasons if not reason.startswith(final)]
     if len(passing) > config.max_failed_share * made.counts["asked"]:
         listed = ", ".join(f"{number} {reason}" for reason, number in sorted(Counter(passing).items()))
         raise ModelError(

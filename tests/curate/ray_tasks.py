@@ -1,12 +1,13 @@
 """Steps that test_executor.py runs in real Ray workers: they must be importable there."""
 
+import errno
 import os
 from pathlib import Path
 
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.step import PASSING, ShardWriter
+from curate.step import ALL, PASSING, Rows, ShardWriter
 from curate.storage import Store
 
 
@@ -37,6 +38,43 @@ def die_until(writer: ShardWriter, store: Store, marker: Path, times: int) -> No
     writer.write("documents", pa.table({"x": [1]}))
 
 
+def write_records(
+    writer: ShardWriter, store: Store, number: int, kill: frozenset[int], most: int, log: Path, rows: Rows = ALL
+) -> None:
+    """Records 0 to `number`; those in `kill` end the worker, and so do more than `most` at a time."""
+    del store
+    taken = [n for n in range(number) if n in rows]
+    with log.open("a") as stream:
+        stream.write(f"{rows.first} {rows.last} {len(rows.without)}\n")
+    left_out = [n for n in sorted(rows.without) if n < number]
+    writer.count("in", len(taken) + len(left_out))
+    for n in taken:
+        if n in kill or len(taken) > most:
+            os._exit(137)
+        writer.write("documents", pa.table({"x": [n]}))
+    for n in left_out:
+        writer.write("quarantined", pa.table({"x": [n]}))
+
+
+def hold(writer: ShardWriter, store: Store, sizes: tuple[int, ...], rows: Rows = ALL) -> None:
+    """Each record is that many bytes of memory, held while it is looked at."""
+    del store
+    writer.count("in", sum(n in rows or n in rows.without for n in range(len(sizes))))
+    for n, size in enumerate(sizes):
+        if n in rows:
+            writer.write("documents", pa.table({"x": [len(b"x" * size)]}))
+        elif n in rows.without:
+            writer.write("quarantined", pa.table({"x": [n]}))
+
+
+def ask_too_much(writer: ShardWriter, store: Store, log: Path) -> None:
+    """More memory than there can be: Python raises MemoryError."""
+    del writer, store
+    with log.open("a") as stream:
+        stream.write("x")
+    bytearray(1 << 60)
+
+
 class Resource:
     """A stand-in for what owns a model server."""
 
@@ -50,6 +88,11 @@ class Resource:
 
     def close(self) -> None:
         self._note("close")
+
+
+def refuse_to_open() -> Resource:
+    """What a full disk does to whatever needs a file."""
+    raise OSError(errno.ENOSPC, "", "/cache")
 
 
 def use(writer: ShardWriter, store: Store, resource: Resource, number: int, die: Path | None) -> None:

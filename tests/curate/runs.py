@@ -1,5 +1,6 @@
 """Whole runs for tests: small corpora on disk, configs over them, and what a run left behind."""
 
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -57,14 +58,47 @@ def start_child(config: Path, *options: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT)
 
 
+def start_command(config: Path, *options: str) -> "subprocess.Popen[str]":
+    """`curate run` as a terminal starts it, in a process group of its own; what it writes goes into pipes."""
+    command = [sys.executable, "-m", "flows.cli", "run", str(config), *options]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    )
+
+
+def wait_for_line(child: "subprocess.Popen[str]", start: str) -> None:
+    """Read its standard error until a line starts so."""
+    assert child.stderr
+    seen = []
+    for line in child.stderr:
+        seen.append(line)
+        if line.startswith(start):
+            return
+    raise AssertionError(f"no line {start!r} among {seen}")
+
+
+def processes_of(child: "subprocess.Popen[str]", name: str) -> list[psutil.Process]:
+    """Those below a run whose command line has `name` in it."""
+    found = []
+    for process in psutil.Process(child.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if name in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 def kill(child: "subprocess.Popen[str]") -> None:
-    """SIGKILL the run, and wait until all that can still work for it is gone too."""
-    # Ray's two agents do no work of ours and notice their raylet's death only within a minute.
-    started = [p for p in psutil.Process(child.pid).children(recursive=True) if "Agent" not in " ".join(p.cmdline())]
+    """SIGKILL the run, and wait until all that it started is gone too: within 10 s."""
+    started = psutil.Process(child.pid).children(recursive=True)
     child.kill()
     child.communicate()
-    _, alive = psutil.wait_procs(started, timeout=30)
-    assert not alive, f"outlived the driver: {[p.name() for p in alive]}"
+    assert_gone(started)
+
+
+def assert_gone(processes: Sequence[psutil.Process]) -> None:
+    """None of them outlives what ended by more than 10 s."""
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive, f"outlived the driver: {[p.cmdline() for p in alive]}"
 
 
 def finish_child(child: "subprocess.Popen[str]") -> dict[str, Any]:

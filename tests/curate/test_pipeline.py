@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,17 +14,21 @@ import pytest
 from tokenizers import Tokenizer
 
 import curate
+from curate.errors import PartialRun
 from curate.llm.packaged import NAME, resolve
 from curate.schema import DATA
 from curate.storage import content_hash
 from tests.curate.runs import (
     SAMPLE,
+    assert_gone,
     committed,
     finish_child,
     kill,
+    processes_of,
     published_bytes,
     sample_inputs,
     start_child,
+    start_command,
     write_config,
 )
 
@@ -134,8 +139,20 @@ def test_a_failed_object_publishes_nothing_unless_allowed(tmp_path: Path) -> Non
     broken.write_bytes(b"not parquet at all")
     shutil.copy(SAMPLE / "warc" / "docs-000.warc.gz", broken.parent)
     config = write_config(tmp_path, [{"source": "sample", "uri": str(broken.parent)}])
-    with pytest.raises(curate.CurateError, match=r"broken\.parquet") as caught:
-        curate.run(config)
+    failed = []
+
+    def noted(name: str, stage: Callable[[], Any]) -> Any:
+        try:
+            return stage()
+        except curate.CurateError:
+            failed.append(name)
+            raise
+
+    with pytest.raises(PartialRun, match=r"broken\.parquet.*fetch it again or remove it") as caught:
+        curate.run(config, wrap=noted)
+    assert failed == ["extract"]
+    [failure] = caught.value.failures
+    assert str(broken) in failure
     assert caught.value.exit_code == 3
     assert not (tmp_path / "out" / "current").exists()
     result = curate.run(config, allow_partial=True)
@@ -171,6 +188,49 @@ def test_a_killed_run_goes_on_where_it_was(golden: Golden, tmp_path: Path, stage
     assert before.items() <= after.items()
     for stage_result in result["stages"]:
         assert stage_result["executed"] == stage_result["tasks"] - finished[stage_result["name"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("victim", ["ray::_run_task", "raylet/raylet", "gcs/gcs_server"])
+def test_a_run_of_which_ray_loses_a_process_goes_on_or_ends_and_says_why(
+    golden: Golden, tmp_path: Path, victim: str
+) -> None:
+    config = write_config(tmp_path, sample_inputs(), execution={"split_bytes": 50_000})
+    child = start_command(config, "--json")
+    while not list(tmp_path.glob("work/stages/extract/*/commit.json")) or not (found := processes_of(child, victim)):
+        assert child.poll() is None
+        time.sleep(0.01)
+    processes = processes_of(child, "ray")
+    found[0].kill()
+    printed, said = child.communicate(timeout=120)
+    assert_gone(processes)
+    if victim == "ray::_run_task":
+        assert child.returncode == 0, said
+        assert json.loads(printed)["exit_code"] == 0
+    else:
+        assert child.returncode == 1
+        assert f"curate: error: Ray's {victim.rpartition('/')[2]} ended" in said
+        assert "Traceback" not in said
+        finish_child(start_child(config))
+    assert published_bytes(tmp_path / "out") == golden.published
+    ledger = curate.read_ledger(tmp_path / "work").collect()
+    assert len(ledger) == golden.result.records_in
+    assert "worker.died" not in set(ledger["reason"])
+
+
+@pytest.mark.slow
+def test_a_document_that_needs_more_memory_than_a_worker_may_have_is_quarantined(tmp_path: Path) -> None:
+    # One character beyond 16 bits makes Python hold each of the others in four bytes: 220 MB a copy. A worker needs
+    # 650 MB to read this line and 1,050 to extract it.
+    texts = [f"Page {n} has some words of its own." for n in range(50)]
+    texts[20] = "\U0001f600" + "large page " * 5_000_000
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    source = {"source": "s", "uri": "in.jsonl"}
+    config = write_config(tmp_path, [source], measure=[], dedup=None, execution={"memory": "850MB"})
+    result = curate.run(config)
+    assert (result.records_in, result.kept, result.quarantined) == (50, 49, 1)
+    assert result.reasons == {"worker.died": 1}
+    assert curate.run(config).nothing_to_do
 
 
 def test_token_counts_are_exact_and_extra_columns_pass_through(tmp_path: Path) -> None:

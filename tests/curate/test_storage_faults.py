@@ -264,3 +264,11 @@ def test_an_object_that_changes_after_planning_fails_and_what_was_read_of_it_doe
     assert len(list((tmp_path / "work").glob("stages/extract/*/commit.json"))) < 8
     if path.exists():
         assert run_inline(config)[0].status == "done"
+
+
+def test_a_report_that_cannot_be_written_leaves_a_published_version_and_says_so(golden: Golden, tmp_path: Path) -> None:
+    config = config_over(golden.corpus, tmp_path)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(CurateError, match=r"is published in .*its report could not be written: No space left"):
+        run_inline(config, FaultyDisk(tmp_path, Fault("create work/.tmp/*-report.html", full)))
+    assert published_bytes(tmp_path / "out") == golden.published

@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -66,7 +65,7 @@ def test_the_command_line_loads_nothing_heavy() -> None:
 def test_help_names_every_command_and_the_exit_codes() -> None:
     shown = CliRunner().invoke(app, ["--help"])
     assert shown.exit_code == 0
-    for part in ("run", "check", "filters", "explain", "ui", "2 bad config or usage", "3 partial"):
+    for part in ("run", "check", "filters", "explain", "ui", "2 bad config or usage", "3 partial", "130 or 143"):
         assert part in shown.stdout
 
 
@@ -79,6 +78,8 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
         (["run"], "Missing argument"),
         (["run", "x.yaml", "--wrokers", "2"], "No such option"),
         (["run", "x.yaml", "--workers", "0"], "--workers"),
+        (["run", "configs/quickstart.yaml", "--memory", "2 gigs"], "--memory: '2 gigs' is no size"),
+        (["run", "configs/quickstart.yaml", "--memory", "100MB"], "--memory: 100,000,000 bytes; a worker needs"),
         (["runn", "x.yaml"], "No such command"),
         (["filters", "gopher.word_cuont"], "did you mean gopher.word_count"),
         (["ui", "--port", "0"], "--port"),
@@ -118,17 +119,19 @@ def broken_app() -> typer.Typer:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "said", "code"),
     [
-        ("defect", "curate: error: ValueError at tests/flows/test_cli.py:"),
-        ("disk", "curate: error: No space left on device: /some/file\n"),
-        ("interrupt", "curate: error: stopped; run the same command again"),
+        ("defect", "curate: error: ValueError at tests/flows/test_cli.py:", 1),
+        ("disk", "curate: error: No space left on device: /some/file; free space and run again", 1),
+        ("interrupt", "curate: error: stopped; run the same command again", 130),
     ],
 )
-def test_the_unexpected_exits_1_and_quotes_no_document(how: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_unexpected_ends_with_a_line_and_quotes_no_document(
+    how: str, said: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("CURATE_DEBUG", raising=False)
     done = CliRunner().invoke(broken_app(), ["fail", how])
-    assert (done.exit_code, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (code, "")
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert "text of a document" not in done.stderr
@@ -303,17 +306,3 @@ def test_other_inputs_and_folders_by_the_command_line(tiny: Path, tmp_path: Path
     result = json.loads(done.stdout)
     assert (result["records_in"], result["output"], result["work"]) == (1, str(tmp_path / "o"), str(tmp_path / "w"))
     assert not (tiny.parent / "out").exists()
-
-
-def test_sigterm_ends_a_run_and_the_next_one_goes_on(tiny: Path) -> None:
-    command = [sys.executable, "-m", "flows.cli", "run", str(tiny)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        assert running.stderr.readline() == "extract 0/1\n"
-        running.send_signal(signal.SIGTERM)
-        said = running.stderr.read()
-    assert running.returncode == 1
-    assert "curate: error: stopped; run the same command again" in said
-    assert "Traceback" not in said
-    again = curate_command("run", tiny)
-    assert again.returncode == 0, again.stderr

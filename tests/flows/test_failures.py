@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from curate.errors import ConfigError, CurateError, LockedError, PartialRun
-from flows.failures import describe, exit_code, is_expected, printable
+from flows.failures import describe, exit_code, is_expected, printable, split_message
+
+FREE_SPACE = "; free space and run again: what is finished is kept"
 
 
 @pytest.mark.parametrize(
@@ -14,7 +16,8 @@ from flows.failures import describe, exit_code, is_expected, printable
         (LockedError("in use"), "in use", 1, True),
         (ConfigError("run.yaml:3: x"), "run.yaml:3: x", 2, True),
         (PartialRun("2 splits failed"), "2 splits failed", 3, True),
-        (OSError(errno.ENOSPC, "text", "/work/a"), "No space left on device: /work/a", 1, True),
+        (OSError(errno.EACCES, "text", "/work/a"), "Permission denied: /work/a", 1, True),
+        (OSError(errno.ENOSPC, "text"), f"No space left on device{FREE_SPACE}", 1, True),
         (OSError("text of a document"), "OSError", 1, False),
         (ValueError("text of a document"), "ValueError", 1, False),
         (UnicodeEncodeError("utf-8", "text of a document", 0, 1, "why"), "UnicodeEncodeError", 1, False),
@@ -39,3 +42,18 @@ def test_the_place_is_the_innermost_line_of_this_project() -> None:
 def test_printable_keeps_text_and_newlines() -> None:
     assert printable("über 日本\nx") == "über 日本\nx"
     assert printable("a\x1b[31m\r\x00\u202eb") == "a\\x1b[31m\\r\\x00\\u202eb"
+
+
+AGAIN = "run again: what is finished is kept"
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [
+        ("/a/b: got c; expected d; do e", ("/a/b", "got c; expected d", "do e")),
+        ("/a/b: got c: d", ("/a/b", "got c: d", AGAIN)),
+        ("got c", ("", "got c", AGAIN)),
+    ],
+)
+def test_a_message_is_object_reason_and_what_to_do(message: str, parts: tuple[str, str, str]) -> None:
+    assert split_message(message) == parts

@@ -46,6 +46,30 @@ def test_mapped_fields_and_extras() -> None:
         assert (b.url, b.record_key, b.date, b.extra) == (None, "2", None, {"n": None, "f": 2.0})
 
 
+@pytest.mark.parametrize(
+    ("when", "seconds"),
+    [
+        (pa.array([1_767_225_600]), None),
+        (pa.array([1.5]), None),
+        (pa.array([[2026, 1, 1]]), None),
+        (pa.array([b"2026-01-01"]), None),
+        (pa.array(["2026-01-01"]), 1_767_225_600),
+        (pa.array([2**50], pa.timestamp("ms")), None),
+        (pa.array([-(2**60)], pa.timestamp("us")), None),
+        (pa.array([1_767_225_600_000_000_000], pa.timestamp("ns", "Europe/Berlin")), 1_767_225_600),
+    ],
+)
+def test_dates_are_read_or_null_and_lose_no_document(when: pa.Array, seconds: int | None) -> None:
+    [found] = read(parquet(pa.table({"text": ["x"], "when": when})), "parquet", fields={"date": "when"})
+    assert found.date == seconds
+
+
+def test_legacy_times_do_not_wrap_around() -> None:
+    moment = datetime(3000, 1, 1, tzinfo=UTC)
+    data = parquet(pa.table({"text": ["x"], "when": [moment]}), use_deprecated_int96_timestamps=True)
+    assert read(data, "parquet", fields={"date": "when"})[0].date == moment.timestamp()
+
+
 def test_rows_without_text_are_rejected_and_rows_that_are_no_utf8_quarantined() -> None:
     raw = pa.array([b"good", b"\xff\xfe", b"", None, b" "]).cast(pa.binary())
     text = pa.Array.from_buffers(pa.string(), 5, raw.buffers(), raw.null_count)
@@ -69,11 +93,11 @@ def test_a_text_over_the_cap_is_quarantined() -> None:
         (pa.table({"text": [b"a"]}), {}, "column 'text' is binary"),
         (pa.table({"text": ["a"]}), {"extra": {"n": "int64"}}, "no column 'n'"),
         (pa.table({"text": ["a"], "n": [1.5]}), {"extra": {"n": "int64"}}, "'n' is double; expected int64 for extra"),
-        (pa.table({"text": ["a"], "u": pa.array([b"0" * 16], pa.uuid())}), {}, "column 'u' has an extension type"),
+        (pa.table({"text": ["a"], "u": pa.array([b"0" * 16], pa.uuid())}), {}, "a column has an extension type"),
         (
             pa.table([["a"], pa.array([[1]])], schema=pa.schema([("text", pa.string()), ("l", pa.list_(NESTED))])),
             {},
-            "column 'l.element' has an extension type",
+            "a column has an extension type",
         ),
     ],
 )  # fmt: skip
@@ -81,14 +105,14 @@ def test_columns_that_do_not_fit_are_named(table: pa.Table, settings: dict[str, 
     with pytest.raises(InputError) as error:
         read(parquet(table), "parquet", **settings)
     assert said in str(error.value)
-    assert str(error.value).startswith("object: ")
+    assert "object" not in str(error.value), "who reads the object names it"
 
 
 @pytest.mark.parametrize("data", [b"PAR1", b"PAR1" + bytes(100) + b"PAR1", parquet(TEXTS)[:-6], b"x" * 1000])
 def test_a_footer_that_cannot_be_read_is_a_named_error(data: bytes) -> None:
     with pytest.raises(InputError, match="footer"):
         readers.ranges(io.BytesIO(data), len(data), "parquet", None, 1000)
-    with pytest.raises(InputError, match=r"object: .*footer"):
+    with pytest.raises(InputError, match="footer"):
         read(data, "parquet")
 
 

@@ -42,7 +42,9 @@ def edges(store: Store, splits: Sequence[Sequence[str]], config: MinhashConfig, 
         del stage
         return run_inline(store, tasks)
 
-    found = dedup.find_edges(parts, config, ExecutionConfig(partitions=partitions, batch_documents=7), run_all)
+    execution = ExecutionConfig(partitions=partitions, batch_documents=7)
+    signed = run_all("sign", dedup.sign_tasks(parts, config, execution))
+    found = dedup.find_edges(signed, config, execution, run_all)
     rows = rows_of(store, found, "edges")
     return rows.sort("a", "b") if len(rows) else rows
 

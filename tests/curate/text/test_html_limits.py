@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from resiliparse.parse.html import HTMLTree
 
-from curate.text.html_limits import OK, TOO_DEEP, TOO_MANY_ATTRIBUTES, TOO_MANY_NODES, check
+from curate.text.html_limits import OK, TOO_DEEP, TOO_MANY_ATTRIBUTES, TOO_MANY_NODES, shape_of
 
 MANY = 50
 PAGES = {
@@ -25,6 +25,10 @@ PAGES = {
     "comment": "<!--" + "<div>" * MANY + "-->", "quoted": '<a href="' + "<div>" * MANY,
     "crossed": ("<div>" * 20 + "<i>" + "</div>" * 20) * 5, "textarea": "<textarea>" + "<div>" * MANY,
 }  # fmt: skip
+
+
+def check(page: bytes, max_depth: int, max_nodes: int) -> int:
+    return shape_of(page, max_depth, max_nodes).verdict
 
 
 def tree_of(page: str) -> tuple[int, int]:
