@@ -160,7 +160,7 @@ class Pipeline:
         except OSError as error:
             raise CurateError(
                 f"version {version.hash} is published in {self.config.output}, and its report could not be written: "
-                f"{describe(error)}; run again: nothing is computed twice"
+                f"{describe(error)}"
             ) from error
         return result
 

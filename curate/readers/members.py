@@ -35,7 +35,8 @@ class Members:
         parts: list[bytes] = []
         total = 0
         after = start
-        for part, after in self._pieces(start, limit):
+        for part, end in self._pieces(start, limit):
+            after = end
             total += len(part)
             if total <= limit:
                 parts.append(part)
@@ -119,7 +120,8 @@ class Members:
         """Whether to read by members: not when the first member holds a second record, or ends within the first."""
         total, tail, after = 0, b"", 0
         try:
-            for part, after in self._pieces(0):
+            for part, end in self._pieces(0):
+                after = end
                 tail = tail[-len(AFTER_BLOCK + MARK) :] + part
                 if AFTER_BLOCK + MARK in tail:
                     return False
