@@ -7,7 +7,7 @@ flow may be retried: its next attempt finds what is finished.
 import logging
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from curate.config_file import with_overrides
 from curate.errors import CurateError, PartialRun
 from curate.result import RunResult
 from curate.storage import Store
+from flows import stopping
 from flows.artifacts import Artifacts
 from flows.failures import describe, printable
 from flows.server import choose_server
@@ -40,6 +41,8 @@ T = TypeVar("T")
 
 RUN_ID = "prefect_run"
 """File of the work folder: the id of the last flow run that held its lock."""
+
+ENDED = "Ended by a signal before it had stopped by itself. Run the same again to go on: what is finished is kept."
 
 DEAD = (
     "The process of this run ended without a word to Prefect: it was killed, or no server answered it. Its work folder "
@@ -72,6 +75,8 @@ def curation(
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_readable)
     logging.getLogger("prefect.events.clients").addFilter(_ONCE)
+    this = UUID(flow_run.id)
+    stopping.last.append(lambda: _tell(this))
     try:
         with nothing_quoted():
             folders = {name: Path(folder) if folder else None for name, folder in (("output", output), ("work", work))}
@@ -133,13 +138,13 @@ class Stages:
         """Mark the last run of this work folder as crashed, if Prefect takes it for alive, and note this one."""
         last = self.work.read(RUN_ID).decode() if self.work.exists(RUN_ID) else flow_run.id
         if last != flow_run.id:
-            self.artifacts.put(lambda: bury(UUID(last)))
+            self.artifacts.put(lambda: bury(UUID(last), DEAD))
         self.work.put(RUN_ID, flow_run.id.encode())
 
 
-def bury(run: UUID) -> None:
+def bury(run: UUID, why: str) -> None:
     """Set a flow run that is not at its end, and its tasks, to Crashed. Nothing where the server does not know it."""
-    crashed: State[None] = Crashed(message=DEAD)
+    crashed: State[None] = Crashed(message=why)
     with get_client(sync_client=True) as client:
         try:
             answer = client.set_flow_run_state(run, crashed)
@@ -161,6 +166,12 @@ def nothing_quoted(where: str = "") -> Iterator[None]:
         raise error.with_traceback(None) from None
     except Exception as error:  # noqa: BLE001 - its message may quote a document
         raise CurateError(f"{where}{describe(error)}") from None
+
+
+def _tell(run: UUID) -> None:
+    """For the thread that ends the process: a signal may be lost in a hook that Python calls after a fork."""
+    with suppress(Exception):
+        bury(run, ENDED)
 
 
 def _stop_behind(error: BaseException | None) -> BaseException | None:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -18,6 +19,11 @@ LIMIT_S = 7.0
 """After the first signal. 10 s are promised until all is gone, and what is left then needs 2 s to notice."""
 
 MESSAGE = "stopped; run the same command again to go on: what is finished is kept"
+
+last: list[Callable[[], object]] = []
+"""Calls for the case that the process is ended from here; each has LAST_S."""
+
+LAST_S = 1.0
 
 SHOW_CURSOR = "\x1b[?25h"
 
@@ -62,6 +68,10 @@ def _end_in_time(signals: int) -> None:
     # A progress bar hides the cursor.
     sys.stderr.write(f"{SHOW_CURSOR if sys.stderr.isatty() else ''}curate: error: {MESSAGE}\n")
     sys.stderr.flush()
+    for call in last:
+        caller = threading.Thread(target=call, daemon=True)
+        caller.start()
+        caller.join(LAST_S)
     os._exit(128 + (second or _stopped_by))
 
 

@@ -97,8 +97,8 @@ def read(stream: BinaryIO, split: "Split", cap: int) -> Iterator[Item]:
         if isinstance(found, Gap):
             yield Quarantined(found.reason, found.detail, found.start, found.next)
             continue
-        content = window.get(found.first, found.last - found.first)
-        yield document(found, content, cap, found.start, found.next)
+        # Nothing here holds the block while its document is worked on.
+        yield document(found, window.get(found.first, found.last - found.first), cap, found.start, found.next)
     if window.damage:  # Found exactly behind a whole record: nothing of the next one was there.
         yield Quarantined(window.damage.reason, window.damage.detail, at, at)
 
@@ -198,19 +198,20 @@ def _read_members(members: Members, split: "Split", cap: int) -> Iterator[Item]:
             if content is None:
                 yield Quarantined("warc.too_large", f"a gzip member of more than {cap} bytes inflated", at, after)
             else:
-                yield from _member_records(content, cap, at, after)
+                window = ForwardWindow(iter((content,)))
+                del content
+                yield from _member_records(window, cap, at, after)
         at = after
 
 
-def _member_records(content: bytes, cap: int, start: int, end: int) -> Iterator[Item]:
+def _member_records(window: ForwardWindow, cap: int, start: int, end: int) -> Iterator[Item]:
     """The record of one member (seldom more): all have the member's place as theirs."""
-    window = ForwardWindow(iter((content,)))
     for found in walk(window, 0, None, cap=None):
         if isinstance(found, Gap):
             reason = "warc.bad_content_length" if found.reason == "warc.truncated" else found.reason
             yield Quarantined(reason, found.detail, start, end)
         else:
-            yield document(found, content[found.first : found.last], cap, start, end)
+            yield document(found, window.get(found.first, found.last - found.first), cap, start, end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,8 @@ class _Batch:
         """Take in one item that counts."""
         self.records += 1
         if isinstance(item, Record | Rejected):
-            beside = (item.url, item.record_key, *(item.extra.values() if isinstance(item, Record) else ()))
+            own = (item.license, item.lang, *item.extra.values()) if isinstance(item, Record) else ()
+            beside = (item.url, item.record_key, *own)
             self.characters += sum(len(value) for value in beside if isinstance(value, str))
         if isinstance(item, Record):
             self._extract(item)

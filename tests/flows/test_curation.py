@@ -282,16 +282,19 @@ def test_a_killed_run_is_marked_by_the_next_one_which_goes_on(server: Server, co
     assert {task["state_type"] for task in server.tasks(dead).values()} <= {"COMPLETED", "CRASHED"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_the_run_as_cancelled_within_10_s(server: Server, config: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("numbers", [[signal.SIGTERM], [signal.SIGINT], [signal.SIGINT, signal.SIGTERM]], ids=repr)
+def test_no_signal_leaves_a_run_that_seems_to_run(server: Server, config: Path, numbers: list[signal.Signals]) -> None:
     running = server.start(config)
     server.wait_for_stage(config, "extract")
-    running.send_signal(number)
+    for number in numbers:
+        running.send_signal(number)
     done = ended(running, timeout=10)
-    assert done.returncode == 128 + number
+    assert done.returncode in {128 + number for number in numbers}
     assert "stopped; run the same command again" in done.stderr
     [run] = server.runs(config)
-    assert (run["state_type"], server.tasks(run)["extract"]["state_type"]) == ("CANCELLED", "CRASHED")
+    # Crashed: a second signal, or one that was lost in a hook after a fork, ends the process from another thread.
+    assert run["state_type"] in {"CANCELLED", "CRASHED"}
+    assert server.tasks(run)["extract"]["state_type"] == "CRASHED"
     assert "Run the same again to go on" in run["state"]["message"]
 
 

@@ -71,7 +71,7 @@ def test_a_signal_ends_a_run_in_time_and_the_next_one_goes_on(
     tmp_path: Path, start: Callable[[Path], Child], name: str
 ) -> None:
     code, send = SIGNALS[name]
-    config = write_config(tmp_path, sample_inputs(), execution={"split_bytes": 50_000})
+    config = write_config(tmp_path, sample_inputs(), execution={"split_bytes": 150_000})
     child = start(config)
     while not list(tmp_path.glob("work/stages/extract/*/commit.json")):
         assert child.poll() is None

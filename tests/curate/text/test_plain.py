@@ -97,7 +97,7 @@ def test_numeric_surrogates_and_nul_in_html_do_no_harm() -> None:
     [
         ("<div>" * 100_000, "html.too_deep"),
         ("<p>" + "<b>" * 100_000, "html.too_deep"),
-        ("".join(f"<div><font color={i}>x</div>" for i in range(5_000)), "html.too_many_nodes"),
+        ("".join(f"<div><font color={i}>x</div>" for i in range(5_000)), "html.too_much_work"),
         ("<br>" * 1_000_001, "html.too_many_nodes"),
         ("<p " + " ".join(f"a{i}" for i in range(100_000)) + ">", "html.too_many_attributes"),
     ],
