@@ -26,6 +26,9 @@ from curate.step import ISOLATED, Commit, Outcome, Task
 from curate.storage import Store
 from curate.text import language
 
+LISTED = 100
+"""Failures that the message of a partial run names: Prefect shows it as a state."""
+
 T = TypeVar("T")
 Wrap = Callable[[str, Callable[[], Any]], Any]
 """Calls a stage and gives back its result; Prefect's wrapper runs it as a task of that name."""
@@ -190,7 +193,8 @@ class Pipeline:
 
     def _stop_if_partial(self) -> None:
         if self.failures and not self.allow_partial:
-            listed = "\n  ".join(self.failures)
+            beyond = len(self.failures) - LISTED
+            listed = "\n  ".join([*self.failures[:LISTED], *([f"and {beyond} more"] if beyond > 0 else [])])
             raise PartialRun(
                 f"{len(self.failures)} splits or objects failed; nothing was published:\n  {listed}\n"
                 "Mend them and run again (finished splits are kept), or pass --allow-partial to publish without them",
