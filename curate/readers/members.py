@@ -117,8 +117,11 @@ class Members:
             return b""
 
     def one_per_record(self) -> bool:
-        """Whether to read by members: not when the first member holds a second record, or ends within the first."""
-        total, tail, after = 0, b"", 0
+        """Whether to read by members: not when the first member holds a second record, or ends within the first.
+
+        Where one of the first two is damaged and does not tell, that some later one begins a record decides.
+        """
+        total, tail, after, unknown = 0, b"", 0, 1
         try:
             for part, end in self._pieces(0):
                 after = end
@@ -128,10 +131,11 @@ class Members:
                 total += len(part)
                 if total >= FIRST_MEMBER_BYTES:
                     return True
+            unknown = after + 1
             if after >= self.size or self.begins_record(after):
                 return True
-            # A second member that is damaged says nothing of the layout; of members, less is lost than of a stream.
             content, _ = self.inflate(after, 0)
             return content == b""
         except Damage:
-            return True
+            ends_a_record = unknown > 1 and tail.endswith(AFTER_BLOCK)
+            return ends_a_record or self.next_start(unknown) < self.size
