@@ -7,108 +7,40 @@ or how fast a run happens, never what comes out: they do not enter `RunConfig.id
 import inspect
 import json
 import os
-import re
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     create_model,
-    field_validator,
     model_validator,
 )
 
 import filters
-from curate import credentials, yaml_source
+from curate import yaml_source
+from curate.config_values import (
+    BaseUrl,
+    Bytes,
+    ClusterAddress,
+    Language,
+    LocalPath,
+    LocalUri,
+    Positive,
+    Share,
+    Strict,
+    WorkerMemory,
+    one_or_many,
+    unknown,
+)
 from curate.schema import DATA, DOCUMENTS, LEDGER
-from curate.text.language_codes import normalise_code
 
 PLACEMENT = {"output", "work", "inputs", "execution", "report"}
 """Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
 
 PACKAGED_LANGUAGE_MODEL = "lid.176"
-
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(gt=0)]
-
-
-def _one_or_many(value: object) -> object:
-    """A single value as a tuple of one."""
-    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
-
-
-def local_path(value: object) -> object:
-    """Refuse what no path on this machine looks like."""
-    if isinstance(value, str) and "://" in value:
-        raise ValueError(f"{credentials.redacted(value)}: an address; only local files, folders and globs so far")
-    if isinstance(value, str) and ("\0" in value or not value):
-        raise ValueError("empty, or with a NUL character; expected a path")
-    return value
-
-
-def _language(code: str) -> str:
-    """`eng_Latn` of `en`."""
-    full = normalise_code(code)
-    if full is None:
-        shown = credentials.quoted(repr(code))
-        raise ValueError(f"{shown} is no language code known here; expected ISO 639, such as en, eng, eng_Latn or und")
-    return full
-
-
-def unknown(what: str, name: str, known: Sequence[str]) -> str:
-    """What to say of a name that is not known: the near miss, and all there are."""
-    near = get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown {what} {name!r}; {hint}there are: {', '.join(dict.fromkeys(known))}"
-
-
-def _endpoint(address: str) -> str:
-    """Refuse what no base URL looks like, without quoting it: it may hold a password."""
-    if not re.fullmatch(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s@?#/:]+)(:\d{1,5})?(/[^\s@?#]*)?", address):
-        raise ValueError(
-            "expected a base URL such as http://127.0.0.1:8000/v1, with no user, password or parameters; "
-            f"{credentials.HINT}"
-        )
-    return address
-
-
-def _cluster(address: str) -> str:
-    """Refuse an address with a user or parameters, without quoting it."""
-    if not re.fullmatch(r"[^\s@?#]+", address):
-        raise ValueError(f"expected auto, HOST:PORT or ray://HOST:PORT, with no user or parameters; {credentials.HINT}")
-    return address
-
-
-Language = Annotated[str, AfterValidator(_language)]
-LocalPath = Annotated[Path, BeforeValidator(local_path)]
-LocalUri = Annotated[str, BeforeValidator(local_path)]
-
-
-class Strict(BaseModel):
-    """Frozen; a misspelt key is an error, and so are credentials in any value."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False, hide_input_in_errors=True
-    )
-
-    @field_validator("*")
-    @classmethod
-    def no_credentials(cls, value: Any) -> Any:
-        """Refuse an address with a password or key, and a NUL character, in a text, or a list or mapping of texts."""
-        several = value.values() if isinstance(value, Mapping) else value if isinstance(value, tuple) else [value]
-        for text in several:
-            if isinstance(text, str):
-                credentials.refuse(text)
-                if "\0" in text:
-                    raise ValueError("a NUL character; write the text without it")
-        return value
 
 
 class Fields(Strict):
@@ -128,7 +60,7 @@ class InputConfig(Strict):
     source: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
     """Name of the source; part of every document's id, so renaming it makes new documents."""
 
-    uri: Annotated[tuple[LocalUri, ...], BeforeValidator(_one_or_many), Field(min_length=1)]
+    uri: Annotated[tuple[LocalUri, ...], BeforeValidator(one_or_many), Field(min_length=1)]
     """*Placement.* A file, a folder (all files below it) or a glob, or a list of them; relative to the YAML file."""
 
     format: Literal["warc", "jsonl", "parquet"] | None = None
@@ -176,7 +108,7 @@ class ExtractConfig(Strict):
     """Records -> documents."""
 
     language: LanguageConfig = LanguageConfig()
-    max_document_bytes: Positive = 16_000_000
+    max_document_bytes: Bytes = 16_000_000
     """A record with a larger payload is quarantined (bytes after decoding)."""
 
     max_html_depth: Positive = 2_000
@@ -288,7 +220,7 @@ class LlmConfig(Strict):
     revision: str | None = None
     """Revision of the model; part of the response cache's key. Absent: the sha256 of the weights, for a local model."""
 
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    endpoint: BaseUrl | None = None
     """*Placement.* Base URL of an OpenAI-compatible server, such as http://127.0.0.1:8000/v1; its key comes from the
     environment, CURATE_LLM_API_KEY. Absent: start vLLM."""
 
@@ -379,29 +311,10 @@ class PublishConfig(Strict):
     validation_share: Share = 0.0
     """Share of the clusters whose documents are marked `validation`, by hash of the cluster."""
 
-    shard_bytes: Positive = 128_000_000
+    shard_bytes: Bytes = 128_000_000
     """Text bytes at which a part is closed."""
 
     row_group_rows: Positive = 10_000
-
-
-SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(i?)B", re.IGNORECASE)
-MIN_MEMORY = 512_000_000
-"""A worker has 400 MB of libraries, models and compiled kernels before its first document."""
-
-
-def memory_size(value: object) -> object:
-    """Bytes of `2GB`, `512 MB` or `1.5GiB`; a number stays. Raises ValueError."""
-    if isinstance(value, str):
-        found = SIZE.fullmatch(value.strip())
-        if not found:
-            shown = credentials.quoted(repr(value))
-            raise ValueError(f"{shown} is no size; expected a number and a unit, such as 2GB or 512MB")
-        number, prefix, binary = found.groups()
-        value = int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
-    if isinstance(value, int) and value < MIN_MEMORY:
-        raise ValueError(f"{value:,} bytes; a worker needs {MIN_MEMORY:,} before its first document")
-    return value
 
 
 class ExecutionConfig(Strict):
@@ -410,7 +323,7 @@ class ExecutionConfig(Strict):
     workers: Positive | None = None
     """Ray tasks at a time. Absent: one a CPU."""
 
-    address: Annotated[str, AfterValidator(_cluster)] | None = None
+    address: ClusterAddress | None = None
     """A Ray cluster to join. Absent: a local one for this run."""
 
     batch_documents: Positive = 1000
@@ -419,10 +332,10 @@ class ExecutionConfig(Strict):
     partitions: Positive = 1
     """Ranges of band keys that dedup works through one by one."""
 
-    split_bytes: Positive = 64_000_000
+    split_bytes: Bytes = 64_000_000
     """Stored bytes of one split."""
 
-    memory: Annotated[Positive, BeforeValidator(memory_size)] | None = None
+    memory: WorkerMemory | None = None
     """Resident memory of one worker, such as `2GB`; one that needs more is ended, and the record that it was about is
     quarantined. A model server is no worker. Absent: no limit but the machine's."""
 

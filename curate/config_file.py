@@ -9,7 +9,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from curate import yaml_source
-from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, local_path, memory_size, unknown
+from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig
+from curate.config_values import enough_for_a_worker, local_path, size, unknown
 from curate.credentials import redacted
 from curate.errors import ConfigError
 
@@ -59,7 +60,7 @@ def with_overrides(
         execution["workers"] = workers
     if memory is not None:
         try:
-            execution["memory"] = memory_size(memory)
+            execution["memory"] = enough_for_a_worker(size(memory))
         except ValueError as error:
             raise ConfigError(f"--memory: {error}") from None
     updates["execution"] = config.execution.model_copy(update=execution)

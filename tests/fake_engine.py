@@ -88,6 +88,8 @@ def install(folder: Path, monkeypatch: Any, start: str = "") -> Journal:
 class Handler(fake_llm.Handler):
     journal: Journal
     engine: "subprocess.Popen[bytes]"
+    noting: threading.Lock
+    """Two questions that arrive at once have numbers of their own."""
 
     def do_GET(self) -> None:
         if self.path == "/health":
@@ -98,14 +100,16 @@ class Handler(fake_llm.Handler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body.get("prompt") or body["messages"][0]["content"]
-        self.journal.note("asked", prompt)
+        with self.noting:
+            self.journal.note("asked", prompt)
+            number = self.journal.asked.total()
         if self.headers.get("Authorization") != f"Bearer {os.environ['VLLM_API_KEY']}":
             self.send({"error": {"message": "5"}}, status=401)
             return
         if POISON in prompt:
             self.engine.kill()
             self.engine.wait()
-        slow = SLOW in prompt or (os.environ[START] == "hold" and self.journal.asked.total() > PROMPT)
+        slow = SLOW in prompt or (os.environ[START] == "hold" and number > PROMPT)
         while slow and self.engine.poll() is None and not (self.journal.folder / "release").exists():
             time.sleep(0.02)
         if self.engine.poll() is None:
@@ -138,7 +142,7 @@ def main() -> None:
     fake = fake_llm.FakeLlm(models=(options.served_model_name,), owned_by="vllm")
     engine = subprocess.Popen([sys.executable, "-c", ENGINE], stdin=subprocess.PIPE)
     server = fake_llm.Server(("127.0.0.1", options.port), type("Bound", (Handler,), {
-        "fake": fake, "journal": journal, "engine": engine,
+        "fake": fake, "journal": journal, "engine": engine, "noting": threading.Lock(),
     }))  # fmt: skip
     journal.note("starts", [os.getpgrp(), os.getpid(), engine.pid, options.port])
 

@@ -85,6 +85,7 @@ def test_paths_are_relative_to_the_file_and_not_to_the_current_folder(
         ("max_documents: 64", "max_documents: 0", ["judge.max_documents", "greater than 0", "got 0"]),
         ("max_documents: 64", "max_documents: 010", ["judge.max_documents", "got '010'"]),
         ("0.02", "1.25", ["publish.validation_share", "less than or equal to 1", "got 1.25"]),
+        ("validation_share: 0.02", "shard_bytes: 64 M", ["publish.shard_bytes", "'64 M' is no size", "512MB"]),
         ("0.02", ".nan", ["publish.validation_share", "got '.nan'"]),
         ("[eng_Latn]", "[english]", ["languages.0", "'english' is no language code", "eng_Latn or und"]),
         ("[eng_Latn]", "[]", ["languages", "at least 1"]),
@@ -366,6 +367,14 @@ def test_the_order_of_the_inputs_is_no_part_of_the_identity(tmp_path: Path) -> N
 def test_a_short_language_code_is_the_full_one(tmp_path: Path) -> None:
     config = load(write(tmp_path, GOOD.replace("[eng_Latn]", "[en, de-AT, und]")))
     assert config.languages == ("eng_Latn", "deu_Latn", "und")
+
+
+@pytest.mark.parametrize("size", ["64MB", "64 mb", "0.064GB", "62500KiB", "64000000"])
+def test_a_number_of_bytes_may_have_a_unit(tmp_path: Path, size: str) -> None:
+    text = GOOD + f"extract: {{max_document_bytes: {size}}}\nexecution: {{split_bytes: {size}, memory: 2GB}}\n"
+    config = load(write(tmp_path, text))
+    assert config.extract.max_document_bytes == config.execution.split_bytes == 64_000_000
+    assert config.execution.memory == 2_000_000_000
 
 
 def test_a_config_cannot_be_changed(tmp_path: Path) -> None:

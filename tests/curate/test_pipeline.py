@@ -226,7 +226,10 @@ def test_a_document_that_needs_more_memory_than_a_worker_may_have_is_quarantined
     texts[20] = "\U0001f600" + "large page " * 5_000_000
     (tmp_path / "in.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     source = {"source": "s", "uri": "in.jsonl"}
-    config = write_config(tmp_path, [source], measure=[], dedup=None, execution={"memory": "850MB"})
+    config = write_config(
+        tmp_path, [source], extract={"max_document_bytes": "64MB"}, measure=[], dedup=None,
+        execution={"memory": "850MB"},
+    )  # fmt: skip
     result = curate.run(config)
     assert (result.records_in, result.kept, result.quarantined) == (50, 49, 1)
     assert result.reasons == {"worker.died": 1}

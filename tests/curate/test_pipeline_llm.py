@@ -1,10 +1,10 @@
 """Whole runs with the real model on vLLM: what is judged and written, and the promises P3, P4 and P5 with an LLM."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 import curate
+from curate.llm.cache import ResponseCache
 from tests import fake_engine
 from tests.conftest import Endpoint
 from tests.curate.llm.processes import listens, living, wait_until
@@ -130,16 +131,13 @@ def test_an_unreachable_server_stops_the_run_and_publishes_nothing(tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["judge", "synthesize"])
-def test_a_run_killed_while_it_asks_loses_no_committed_answer(golden: Golden, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize("answers", [3, JUDGED + 2], ids=["judge", "synthesize"])
+def test_a_run_killed_while_it_asks_loses_no_committed_answer(golden: Golden, tmp_path: Path, answers: int) -> None:
     config = llm_config(tmp_path, golden.endpoint, tmp_path / "cache")
     child = start_child(config)
-    assert child.stdout
-    for line in child.stdout:
-        if line.startswith(f"{stage} 0 "):
-            time.sleep(2.0)  # Some answers are there by then, others under way.
-            kill(child)
-            break
+    with contextlib.closing(ResponseCache(tmp_path / "cache")) as cache:
+        assert wait_until(lambda: cache.stats()["entries"] >= answers, 120)
+    kill(child)
     finish_child(start_child(config))
     fresh = curate.run(llm_config(tmp_path / "fresh", golden.endpoint, tmp_path / "cache"))
     assert published_bytes(tmp_path / "out") == published_bytes(tmp_path / "fresh" / "out")

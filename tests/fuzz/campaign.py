@@ -55,6 +55,10 @@ class Campaign:
     inputs: int
     folder: Path
     tell: Callable[[str | Finding], None]
+    worker: tuple[str, ...] = ("-m", "tests.fuzz.worker")
+    """What the child's Python runs; reader, seed, first and last number follow."""
+
+    hang_seconds: float = HANG_SECONDS
     findings: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
@@ -67,10 +71,10 @@ class Campaign:
         at, last = self.first, self.first + self.inputs
         start = told = time.monotonic()
         while at < last:
-            with _Child(self.reader, str(self.seed), str(at), str(last)) as child:
+            with _Child(*self.worker, self.reader, str(self.seed), str(at), str(last)) as child:
                 self.imports = child.imports
                 while at < last:
-                    answer = child.answer(at)
+                    answer = child.answer(at, self.hang_seconds)
                     self._take(at, answer)
                     at += 1
                     if time.monotonic() - told > PROGRESS_SECONDS:
@@ -91,7 +95,7 @@ class Campaign:
         self.peak = max(self.peak, above)
         if above > PEAK_BYTES:
             self._found("memory", number, f"{above >> 20} MB above the imports, {answer['recipe']}")
-        if answer["seconds"] > HANG_SECONDS:
+        if answer["seconds"] > self.hang_seconds:
             self._found("hang", number, f"{answer['seconds']:.1f} s, {answer['recipe']}")
         for what in answer["broken"]:
             kind = "crash" if what.startswith("crash") else "p1" if what.startswith("P1") else "promise"
@@ -119,8 +123,9 @@ class _Child:
     """A worker; `answer` is about one input, or says how the worker ended."""
 
     def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "tests.fuzz.worker", *arguments]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
+        )
         self._buffer = b""
         self.imports = int((self._line(START_SECONDS) or {"imports": 0})["imports"])
 
@@ -133,12 +138,12 @@ class _Child:
         assert self._process.stdout
         self._process.stdout.close()
 
-    def answer(self, number: int) -> dict[str, Any]:
+    def answer(self, number: int, seconds: float) -> dict[str, Any]:
         """What came of an input."""
         line = self._line(START_SECONDS)
         if line is None or line.get("started") != number:
             return {"ended": self._how()}
-        line = self._line(HANG_SECONDS)
+        line = self._line(seconds)
         return {"ended": self._how()} if line is None else line
 
     def _line(self, seconds: float) -> dict[str, Any] | None:
@@ -166,6 +171,6 @@ class _Child:
 
 def replay(file: Path) -> dict[str, Any]:
     """What comes of a saved input."""
-    with _Child(str(file)) as child:
+    with _Child("-m", "tests.fuzz.worker", str(file)) as child:
         line = child._line(10 * HANG_SECONDS)
         return {"broken": [child._how()]} if line is None else line

@@ -115,11 +115,11 @@ def _damaged(rng: Random, case: Case, laid: Laid, good: list[bytes | Literal[Fal
     wholes = tuple(w for w in case.wholes if w.end is not None and w.end <= known)
     if wholes and wholes[-1].end == laid.ends[-1] and not (good[-1] or b"").endswith(b"\n"):
         wholes = wholes[:-1]  # What is added to a line without a line end belongs to it.
-    shows = kind == "cut" and laid.cut_shows(first)
-    if shows and laid.codec is None:
-        line = data.rpartition(b"\n")[2].rstrip()
-        whole_line = good[sum(end <= first for end in laid.ends)]
-        shows = bool(line) and whole_line is not False and line != whole_line.rstrip()
+    begun = laid.begun(first) if kind == "cut" else (0, b"")
+    shows = begun is None
+    if begun and (rest := begun[1].strip()):  # Of an odd line, what is left may be a good one.
+        line = good[begun[0]]
+        shows = line is not False and rest != line.strip()
     return replace(case, recipe=f"{case.recipe}, {kind}", data=data, wholes=wholes, count=None, cut=shows)
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 import zlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
@@ -25,6 +25,10 @@ class Laid:
     name: str
     codec: Codec | None
     data: bytes = field(repr=False)
+    whole: bytes = field(repr=False)
+    """The pieces, not compressed."""
+
+    sizes: tuple[int, ...]
     ends: tuple[int, ...]
     """Where each piece ends, in the positions that the reader reports."""
 
@@ -44,14 +48,16 @@ class Laid:
             return at
         return inflated(self.data[:at]) if self.codec == "gzip" else unpacked(self.data[: at - at % ZSTD_PIECE])
 
-    def cut_shows(self, at: int) -> bool:
-        """Whether it can be seen that the stored bytes from `at` on are gone: not where both a member or frame and a
-        record end."""
-        if at not in (0, *self.units):
-            return True
+    def begun(self, at: int) -> tuple[int, bytes] | None:
+        """(number of the piece, what is left of it) where the stored bytes from `at` on are gone and the codec does not
+        show it; None where it does."""
+        if self.codec and at not in (0, *self.units):
+            return None
         before = self.data[:at]
-        position = at if self.is_stored else inflated(before) if self.codec == "gzip" else unpacked(before)
-        return position not in (0, *self.ends)
+        left = before if self.codec is None else self.whole[: (inflated if self.codec == "gzip" else unpacked)(before)]
+        pieces = (0, *accumulate(self.sizes))
+        number = bisect_right(pieces, len(left)) - 1
+        return number, left[pieces[number] :]
 
 
 def inflated(data: bytes) -> int:
@@ -101,9 +107,10 @@ def lay(rng: Random, pieces: Sequence[bytes]) -> Laid:
     """The pieces, stored in one of all ways."""
     name = rng.choice(("plain", "members", "members", "one member", "blocks", "frame", "frames", "zstd blocks"))
     whole = b"".join(pieces)
-    ends = tuple(accumulate(map(len, pieces)))
+    sizes = tuple(map(len, pieces))
+    ends = tuple(accumulate(sizes))
     if name == "plain":
-        return Laid(name, None, whole, ends, ends, is_stored=True)
+        return Laid(name, None, whole, whole, sizes, ends, ends, is_stored=True)
     is_gzip = name in ("members", "one member", "blocks")
     make = member(rng) if is_gzip else frame(rng)
     if name in ("members", "frames"):
@@ -117,8 +124,8 @@ def lay(rng: Random, pieces: Sequence[bytes]) -> Laid:
         stored.insert(rng.randint(0, len(stored)), SKIPPABLE)
     units = tuple(accumulate(map(len, stored)))
     is_stored = name == "members" or (is_gzip and len(stored) == len(pieces) == 1)  # one is as good as the other
-    return Laid(name, "gzip" if is_gzip else "zstd", b"".join(stored), units if is_stored else ends, units,
-                is_stored=is_stored)  # fmt: skip
+    codec: Codec = "gzip" if is_gzip else "zstd"
+    return Laid(name, codec, b"".join(stored), whole, sizes, units if is_stored else ends, units, is_stored=is_stored)
 
 
 def _blocks(rng: Random, whole: bytes, ends: tuple[int, ...]) -> list[bytes]:

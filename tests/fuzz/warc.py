@@ -272,9 +272,11 @@ def damaged(rng: Random, case: Case, laid: Laid) -> Case:
     if kind == "flip" and laid.name == "members":
         start = (0, *laid.units)[unit_of(laid, first)]
         kept = [w for w in case.wholes if w.offset != start]
+    begun = laid.begun(first) if kind == "cut" else (0, b"")
+    shows = begun is None or bool(begun[1].strip(b"\r\n"))  # Of line ends alone nothing is missing.
     return replace(
-        case, recipe=f"{case.recipe}, {kind}", data=data, wholes=tuple(kept), count=None,
-        cut=kind == "cut" and laid.cut_shows(first), split_alike=laid.name != "members",
+        case, recipe=f"{case.recipe}, {kind}", data=data, wholes=tuple(kept), count=None, cut=shows,
+        split_alike=laid.name != "members",
     )  # fmt: skip
 
 
