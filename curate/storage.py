@@ -283,11 +283,11 @@ def _object(path: Path | str, stat: os.stat_result) -> InputObject:
 @contextmanager
 def open_input(planned: InputObject, disk: Disk) -> Iterator[io.BufferedReader]:
     """A seekable stream over an input object. Raises InputError where it is not what it was when planned, also when it
-    changed while it was read: what came of it must not stand."""
+    changed while it was read: what came of it must not stand. The object is named by the task that fails of it."""
     try:
         raw = disk.open(Path(planned.uri), "rb")
     except OSError as error:
-        raise InputError(f"{planned.uri}: cannot be opened ({error.strerror}), but was there when planned") from error
+        raise InputError(f"cannot be opened ({error.strerror}), but was there when planned") from error
     with buffered(raw) as stream:
         _check_unchanged(stream, planned)
         yield stream
@@ -299,7 +299,7 @@ def _check_unchanged(stream: io.BufferedReader, planned: InputObject) -> None:
     if found != planned:
         got = f"{found.size} bytes" if found.size != planned.size else "another time of change or another file"
         raise InputError(
-            f"{planned.uri}: changed since it was planned: {got}, expected {planned.size} bytes as planned; "
+            f"changed since it was planned: {got}, expected {planned.size} bytes as planned; "
             "run again when nobody writes to it"
         )
 

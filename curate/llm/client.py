@@ -53,6 +53,7 @@ class OpenAiClient:
         """
         self.base_url = base_url.rstrip("/")
         self.model = model
+        self._api_key = api_key
         self._request_timeout = request_timeout
         self._retries = retries
         self._slots = asyncio.Semaphore(concurrency)
@@ -83,13 +84,17 @@ class OpenAiClient:
         except (KeyError, TypeError, AttributeError):
             raise ModelError(f"{self.base_url}/models: the reply is no list of models; check llm.endpoint") from None
         if self.model not in served:
-            names = ", ".join(map(str, served))[:500] or "nothing"
+            names = self._without_key(", ".join(map(str, served)))[:500] or "nothing"
             raise ModelError(f"{self.base_url} serves {names}; llm.model is {self.model!r}: name one that is served")
         if is_vllm:
             reply = await self._get(f"{self.base_url.removesuffix('/v1')}/version")
-            version = str(reply.get("version") if isinstance(reply, dict) else None)[:50]
+            version = self._without_key(str(reply.get("version") if isinstance(reply, dict) else None))[:50]
             if not is_safe(version):
                 raise ModelError(f"{self.base_url} is vLLM {version}; expected 0.32 or later, which fixes known holes")
+
+    def _without_key(self, said: str) -> str:
+        """What a server says of itself; it knows our key, and this may enter a log."""
+        return said.replace(self._api_key, "***") if self._api_key else said
 
     async def ask(self, request: Request) -> Answer:
         """The answer to one question, after retries where they may help. Raises ModelError when none can be had."""

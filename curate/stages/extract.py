@@ -23,6 +23,9 @@ from curate.text.language_codes import UNDETERMINED
 
 VERSION = 1
 
+LIBRARIES = ("resiliparse", "fasttext-community", "orjson", "pyarrow")
+"""Another version of one of these may read another text, or find another language."""
+
 WORKER_DIED = "worker.died"
 DIED = "twice the worker died (it crashed or needed more memory than it may) when"
 
@@ -52,7 +55,7 @@ def identity(config: RunConfig) -> list[object]:
     chosen = config.extract.model_dump(mode="json")
     chosen["language"]["model"] = language.model_hash(config.extract.language.model)
     versions = [VERSION, readers.VERSION, plain.TEXT_VERSION, plain.NORMALISE_VERSION, language.VERSION]
-    return [versions, version("resiliparse"), version("fasttext-community"), chosen]
+    return [versions, *map(version, LIBRARIES), chosen]
 
 
 def tasks(splits: Sequence[Split], config: RunConfig) -> list[Task]:

@@ -34,10 +34,9 @@ def ask(fake: fake_llm.FakeLlm, *requests: Request, **settings: float) -> list[A
     return asyncio.run(run())
 
 
-def check(fake: fake_llm.FakeLlm, **settings: float) -> None:
+def check(fake: fake_llm.FakeLlm, **settings: Any) -> None:
     async def run() -> None:
-        options = {"retries": 0} | settings
-        client = OpenAiClient(fake.base_url, fake_llm.MODEL, **options)  # type: ignore[arg-type]
+        client = OpenAiClient(fake.base_url, fake_llm.MODEL, **{"retries": 0} | settings)
         try:
             await client.check_server()
         finally:
@@ -160,6 +159,14 @@ def test_a_server_that_never_says_what_it_serves_is_a_clear_stop(dripped: str) -
 def test_the_model_is_checked_by_name() -> None:
     with fake_llm.serve(models=("other",)) as fake, pytest.raises(ModelError, match="serves other"):
         check(fake)
+
+
+@pytest.mark.parametrize("echo", [{"models": ("sk-abc",)}, {"owned_by": "vllm", "version": "sk-abc"}])
+def test_a_key_that_the_server_gives_back_is_not_shown(echo: dict[str, Any]) -> None:
+    with fake_llm.serve(**echo) as fake, pytest.raises(ModelError) as raised:
+        check(fake, api_key="sk-abc")
+    assert "sk-abc" not in str(raised.value)
+    assert "***" in str(raised.value)
 
 
 @pytest.mark.parametrize("version", ["0.32.0", "0.33.0rc1+cpu", "1.0"])
