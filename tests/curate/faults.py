@@ -4,12 +4,12 @@ A point is an operation and a file, such as `replace stages/extract/*/commit.jso
 are `*` in it, so that a walk over the points of one run meets every kind of call and not every call.
 """
 
+import ctypes
 import errno
 import io
 import os
 import re
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,9 +27,12 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hang() -> None:
-    """What a network file system does when its server is gone."""
-    time.sleep(3600)
+def hang(marker: Path) -> None:
+    """What a call to a disk does that never answers: no signal brings Python back. Makes the file `marker` first."""
+    libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+    marker.touch()
+    while True:
+        libc.pthread_mutex_lock(mutex)  # the second time waits for itself
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 The fork server imports this module once. No thread may start here, as a fork would lose it: no Polars, no Ray.
 """
 
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from curate.config import FilterConfig, LanguageConfig
 from curate.stages.measure import measure
 from curate.text import language
 from curate.text.buffers import text_buffers
+from flows import stopping
 from tests.curate.faults import Fault, FaultyDisk
 from tests.curate.inline import run_inline
 from tests.curate.runs import MEASURES
@@ -26,3 +28,12 @@ language.load(LanguageConfig()).identify(["One short text."])
 def run(config: Path, fault: Fault) -> None:
     """A run of `config` over a disk with one fault."""
     run_inline(config, FaultyDisk(config.parent, fault))
+
+
+def run_as_command(config: Path, fault: Fault) -> None:
+    """The same, with the signals of the command line."""
+    stopping.listen()
+    try:
+        run(config, fault)
+    except KeyboardInterrupt:
+        sys.exit(stopping.exit_code())

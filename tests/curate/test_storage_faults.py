@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -22,8 +23,9 @@ import pytest
 
 from curate.errors import ConservationError, CurateError, InputError
 from tests.curate import killed_run
-from tests.curate.faults import MUTATING, Fault, FaultyDisk, kill
+from tests.curate.faults import MUTATING, Fault, FaultyDisk, hang, kill
 from tests.curate.inline import run_inline
+from tests.curate.llm.processes import wait_until
 from tests.curate.runs import committed, published_bytes
 from tests.curate.small_corpus import config_over, text_of, write_corpus
 from tests.fake_llm import FakeLlm, serve
@@ -116,6 +118,21 @@ def test_a_run_killed_at_any_point_goes_on_where_it_was(
         config = config_over(golden.corpus, next(folders))
         kill_at(config, Fault(point, kill, middle(golden, point), after))
         assert_goes_on(golden, config)
+
+
+def test_a_disk_that_never_answers_does_not_keep_a_run_from_being_stopped(
+    golden: Golden, folders: Iterator[Path], tmp_path: Path
+) -> None:
+    point = "write work/.tmp/*-measures-*.parquet"
+    config, hangs = config_over(golden.corpus, next(folders)), tmp_path / "hangs"
+    fault = Fault(point, partial(hang, hangs), middle(golden, point))
+    child = forks.Process(target=killed_run.run_as_command, args=(config, fault))
+    child.start()
+    assert wait_until(hangs.exists, 60)
+    child.terminate()
+    child.join(10)
+    assert child.exitcode == 128 + signal.SIGTERM
+    assert_goes_on(golden, config)
 
 
 @pytest.fixture(scope="module")
