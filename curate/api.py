@@ -9,7 +9,7 @@ from curate.check import check_compile_cache, check_models
 from curate.config import RunConfig
 from curate.config_file import load
 from curate.errors import CurateError
-from curate.executor import Executor, Progress, silent
+from curate.execution.executor import Executor, Progress, silent
 from curate.pipeline import Pipeline, Wrap, direct
 from curate.reports import openlineage
 from curate.reports.explanation import explain_document

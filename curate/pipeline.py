@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from curate.actors import Pool
 from curate.config import RunConfig
 from curate.corpus import Part, read_rows
 from curate.errors import CurateError, ModelError, PartialRun, describe
-from curate.executor import Executor
+from curate.execution.actors import Pool
+from curate.execution.executor import Executor
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm

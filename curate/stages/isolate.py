@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from curate.corpus import Part
-from curate.isolation import numbers
+from curate.execution.isolation import numbers
 from curate.lineage import key
 from curate.schema import QUARANTINED
 from curate.stages.extract import DIED, WORKER_DIED

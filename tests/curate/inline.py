@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from curate.config_file import load
-from curate.executor import Pool
+from curate.execution.executor import Pool
 from curate.pipeline import Pipeline
 from curate.result import RunResult
 from curate.step import Outcome, Task, find, run_step

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
-from curate import watchers
 from curate.errors import ConservationError, CurateError, describe
-from curate.isolation import noted
+from curate.execution import watchers
+from curate.execution.isolation import noted
 from curate.step import ISOLATED, Commit, Rows, ShardWriter, Task, run_step
 from curate.storage import TEMPORARY, Store
 

@@ -11,15 +11,15 @@ from typing import Any
 
 import ray
 
-from curate import worker
-from curate.actors import Actors, Pool
 from curate.config import ExecutionConfig
 from curate.errors import ConservationError, CurateError, asks_to_stop
-from curate.isolation import find_killers
-from curate.ray_session import RaySession
+from curate.execution import worker
+from curate.execution.actors import Actors, Pool
+from curate.execution.isolation import find_killers
+from curate.execution.ray_session import RaySession
+from curate.execution.worker import Failure
 from curate.step import ALL, Commit, Outcome, Rows, Task, find
 from curate.storage import Store
-from curate.worker import Failure
 
 LOST_WORKER_RETRIES = 3
 """Further attempts at a task whose worker died, the last one with nothing beside it. An exception is never retried: the

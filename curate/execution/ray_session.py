@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
+from ray._private import ray_constants
 
-from curate import watchers
 from curate.config import ExecutionConfig
 from curate.errors import ConfigError, CurateError
+from curate.execution import watchers
 
 WORKER_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"), "1")
 """A task owns one CPU: libraries that would take every core are held to one thread."""
@@ -24,6 +25,8 @@ RAY_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray's own is 15: whatever else the machine does starves such workers (1,000 documents: 15.0 s, and 7.2 s at 0).
     "RAY_worker_niceness": "0",
+    # Ray's name for it is of other systems: without it all processes listen on every interface of the machine.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Ray's own is 60: for so long a call waits for a server of Ray's that is gone, before its process ends.
     "RAY_gcs_rpc_server_reconnect_timeout_s": "30",
 }
@@ -77,6 +80,9 @@ class RaySession:
         ours = WORKER_ENVIRONMENT | RAY_ENVIRONMENT
         before = {name: os.environ.get(name) for name in ours}
         os.environ.update(ours)
+        # This process read the variable when it imported Ray. There is no other way to keep Ray on 127.0.0.1: it turns
+        # that address into the machine's own (2.60).
+        is_on_network, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
         try:
             context: Any = ray.init(
                 "local", num_cpus=config.workers or os.cpu_count(), include_dashboard=False,
@@ -84,6 +90,7 @@ class RaySession:
             )  # fmt: skip
         finally:
             _restore(before)
+            ray_constants.ENABLE_RAY_CLUSTER = is_on_network
         self._folder = context.address_info["session_dir"]
         self._tell_watcher(self._folder)
         self._core = {

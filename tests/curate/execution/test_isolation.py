@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.errors import CurateError
-from curate.isolation import MAX_KILLERS, Killers, find_killers, noted, numbers
+from curate.execution.isolation import MAX_KILLERS, Killers, find_killers, noted, numbers
 from curate.step import Rows
 
 

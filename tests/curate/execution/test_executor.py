@@ -3,18 +3,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
 import pytest
 
-from curate.actors import Pool
 from curate.config import ExecutionConfig
 from curate.errors import ConfigError
-from curate.executor import LOST_WORKER_RETRIES, Executor
+from curate.execution.actors import Pool
+from curate.execution.executor import LOST_WORKER_RETRIES, Executor
 from curate.step import Task, find
 from curate.storage import Store
-from tests.curate import hungry, ray_tasks
+from tests.curate import ray_tasks
+from tests.curate.execution import hungry
 from tests.curate.runs import ROOT
 
 FREE_SPACE = "; free space and run again: what is finished is kept"
@@ -35,6 +37,16 @@ def test_every_task_has_an_outcome_in_order_and_runs_once(executor: Executor) ->
     again = executor.run("s", tasks)
     assert not any(o.executed for o in again)
     assert [o.commit for o in again] == [o.commit for o in first]
+
+
+def test_no_process_listens_beyond_this_machine(executor: Executor) -> None:
+    [done] = executor.run("s", [Task("s", "any", "any", ray_tasks.write_number, (1,))])
+    assert done.commit
+    ours = psutil.Process()
+    sockets = [s for p in (ours, *ours.children(recursive=True)) for s in p.net_connections("inet")]
+    listening = {ip_address(s.laddr.ip.removeprefix("::ffff:")) for s in sockets if s.status == psutil.CONN_LISTEN}
+    assert listening
+    assert all(address.is_loopback for address in listening), listening
 
 
 def test_an_exception_fails_its_task_only_and_shows_no_text(executor: Executor) -> None:
@@ -111,7 +123,7 @@ def resident(pid: int) -> int:
 @pytest.mark.parametrize("kind", hungry.KINDS)
 def test_a_worker_is_ended_when_it_needs_more_memory_than_it_may(kind: str) -> None:
     cap, size = 800_000_000, 3_000_000_000
-    command = [sys.executable, "-m", "tests.curate.hungry", kind, str(cap), str(size)]
+    command = [sys.executable, "-m", "tests.curate.execution.hungry", kind, str(cap), str(size)]
     peak = 0
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         # Not ru_maxrss: that knows what this process, of which it was a copy, holds.

@@ -16,14 +16,14 @@ import pytest
 import curate
 from curate import minhash
 from curate.config_file import load
-from curate.isolation import find_killers
+from curate.execution.isolation import find_killers
+from curate.execution.worker import execute
 from curate.pipeline import Pipeline
 from curate.plan import make_plan
 from curate.result import RunResult
 from curate.stages import extract, measure
 from curate.step import ALL, Rows, ShardWriter, Task
 from curate.storage import Store
-from curate.worker import execute
 from tests.curate.inline import InlineExecutor
 from tests.curate.runs import SAMPLE, published_bytes, write_config
 

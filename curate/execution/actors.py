@@ -6,11 +6,11 @@ from typing import Any
 
 import ray
 
-from curate import worker
 from curate.errors import ModelError, asks_to_stop
+from curate.execution import worker
+from curate.execution.worker import Failure
 from curate.step import ALL, Commit, Task
 from curate.storage import Store
-from curate.worker import Failure
 
 CLOSE_S = 30.0
 """What actors have to stop their engines when all is done."""

@@ -1,4 +1,4 @@
-"""`python -m tests.curate.hungry KIND CAP BYTES`: a process that limits its memory as a worker does, and takes more."""
+"""`python -m tests.curate.execution.hungry KIND CAP BYTES`: limits its memory as a worker does, and takes more."""
 
 import sys
 
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.worker import limit_memory
+from curate.execution.worker import limit_memory
 
 
 @numba.njit
