@@ -18,6 +18,7 @@ import curate
 from curate.llm.cache import ResponseCache
 from tests import fake_engine
 from tests.conftest import Endpoint
+from tests.curate.inline import run_inline
 from tests.curate.llm.processes import listens, living, wait_until
 from tests.curate.runs import finish_child, kill, published_bytes, sample_inputs, start_child, write_config
 
@@ -102,7 +103,7 @@ def test_on_a_filled_cache_the_same_bytes_come_out_and_nothing_is_asked(golden: 
 def test_a_synthesis_of_which_nothing_is_good_enough_publishes_the_rest(golden: Golden, tmp_path: Path) -> None:
     strict = {"max_documents": ASKED, "max_source_tokens": 128, "max_tokens": 200, "min_words": 5000}
     shutil.copytree(golden.cache, tmp_path / "cache")
-    result = curate.run(llm_config(tmp_path, golden.endpoint, tmp_path / "cache", synthesize=strict))
+    result, _ = run_inline(llm_config(tmp_path, golden.endpoint, tmp_path / "cache", synthesize=strict))
     assert (result.written, sums(result, "synthesize")["accepted"]) == (ASKED, 0)
     assert result.records_in + ASKED == result.kept + result.rejected + result.quarantined
     reasons = curate.read_ledger(result.work).filter("is_synthetic").collect()["reason"]
@@ -124,9 +125,10 @@ def test_without_the_llm_quality_is_null_and_not_sampled(golden: Golden, tmp_pat
 
 
 def test_an_unreachable_server_stops_the_run_and_publishes_nothing(tmp_path: Path) -> None:
-    endpoint = Endpoint("http://127.0.0.1:9/v1", "smollm2-135m-instruct")
+    llm = {"endpoint": "http://127.0.0.1:9/v1", "retries": 0, "cache": str(tmp_path / "cache")}
+    config = write_config(tmp_path, sample_inputs(), llm=llm, judge={"max_documents": 1})
     with pytest.raises(curate.CurateError, match=r"127\.0\.0\.1:9"):
-        curate.run(llm_config(tmp_path, endpoint, tmp_path / "cache", synthesize=None))
+        curate.run(config)
     assert not (tmp_path / "out" / "current").exists()
 
 

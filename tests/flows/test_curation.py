@@ -267,6 +267,7 @@ def test_a_flow_that_is_tried_again_does_only_what_is_missing(server: Server, co
     assert {task["run_count"] for task in server.tasks(run).values()} == {1}
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_marked_by_the_next_one_which_goes_on(server: Server, config: Path) -> None:
     running = server.start(config)
     server.wait_for_stage(config, "extract")
