@@ -4,8 +4,6 @@ Absent means off: a stage, a bound or a field that is not in the file does nothi
 or how fast a run happens, never what comes out: they do not enter `RunConfig.identity()`, hence no key and no version.
 """
 
-import inspect
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +12,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    ValidationError,
-    create_model,
     model_validator,
 )
 
-import filters
-from curate import yaml_source
+from curate.config_measures import Measured, MeasureStep, ScoreBounds, measured
 from curate.config_values import (
     BaseUrl,
     Bytes,
@@ -116,77 +111,6 @@ class ExtractConfig(Strict):
 
     max_html_nodes: Positive = 1_000_000
     """An HTML page with more tags is quarantined."""
-
-
-class Bounds(Strict):
-    """What `select` keeps. At least one of the three."""
-
-    min: float | None = None
-    """Keep a document only if its value is at least this."""
-
-    max: float | None = None
-    """Keep a document only if its value is at most this."""
-
-    keep_fraction: Share | None = None
-    """Keep this share of the documents, those with the highest values; the bound found is recorded."""
-
-    @model_validator(mode="after")
-    def one_is_set(self) -> Self:
-        """Refuse bounds that bound nothing, or that nothing could meet."""
-        if self.min is None and self.max is None and self.keep_fraction is None:
-            raise ValueError("set min, max or keep_fraction; to only record the value, leave keep out")
-        if self.keep_fraction is not None and (self.min is not None or self.max is not None):
-            raise ValueError("keep_fraction cannot be combined with min or max: it sets the minimum itself")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}: nothing could be kept")
-        return self
-
-
-Missing = Literal["keep", "reject", "stop"]
-
-
-class ScoreBounds(Bounds):
-    """Bounds on a model's score, which can be missing: they say what happens then, by status."""
-
-    missing: Mapping[Literal["not_sampled", "failed"], Missing]
-    """`not_sampled`: the budget left the document out. `failed`: asked, and no score came back."""
-
-    @model_validator(mode="after")
-    def each_status_is_decided(self) -> Self:
-        """Refuse to guess what a missing score means."""
-        if absent := {"not_sampled", "failed"} - set(self.missing):
-            raise ValueError(f"missing: say keep, reject or stop for {', '.join(sorted(absent))}")
-        return self
-
-
-class FilterConfig(Strict):
-    """One measure, its parameters, and the bounds on its value."""
-
-    filter: str
-    params: Mapping[str, Any] = {}
-    keep: Bounds | None = None
-    publish: bool = False
-    """Write the value into `data/` as a column."""
-
-    @model_validator(mode="after")
-    def exists_and_params_fit(self) -> Self:
-        """Refuse unknown filters, unknown parameters and bounds that no value can reach."""
-        chosen = filters.get(self.filter)
-        signature = inspect.signature(chosen.measure, eval_str=True)
-        knobs = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-        fields: Any = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in knobs}
-        form = create_model(self.filter, __base__=Strict, **fields)
-        try:
-            form.model_validate_json(json.dumps(dict(self.params)), strict=True)
-        except ValidationError as error:
-            raise ValueError(yaml_source.explain_parameters(error, sorted(fields))) from None
-        for side in ("min", "max"):
-            value = getattr(self.keep, side, None) if self.keep else None
-            if value is not None and not (
-                (chosen.low is None or value >= chosen.low) and (chosen.high is None or value <= chosen.high)
-            ):
-                raise ValueError(f"{side} {value} is outside what {self.filter} can reach: {chosen.low}..{chosen.high}")
-        return self
 
 
 class MinhashConfig(Strict):
@@ -367,7 +291,7 @@ class RunConfig(Strict):
     languages: Annotated[tuple[Language, ...], Field(min_length=1)] | None = None
     """Keep only documents in these languages (`eng_Latn`, or `en` for short). Absent: all, `und` included."""
 
-    measure: tuple[FilterConfig, ...] = ()
+    measure: tuple[MeasureStep, ...] = ()
     dedup: DedupConfig | None = None
     llm: LlmConfig | None = None
     judge: JudgeConfig | None = None
@@ -394,7 +318,7 @@ class RunConfig(Strict):
                 f"llm.max_model_len is {self.llm.max_model_len}, and document and answer take up to {longest} tokens, "
                 "the prompt apart: raise it, or lower max_tokens and max_source_tokens of judge and synthesize"
             )
-        names = [f.filter for f in self.measure]
+        names = [m.column for m in self.measured]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"measure: {', '.join(twice)} stands there twice; give one entry both bounds")
         types: dict[str, str] = {}
@@ -407,6 +331,11 @@ class RunConfig(Strict):
             if name not in sources:
                 raise ValueError(f"dedup.source_priority: {unknown('source', name, sources)}")
         return self
+
+    @property
+    def measured(self) -> list[Measured]:
+        """The filters of `measure`, with their columns."""
+        return measured(self.measure)
 
     def identity(self) -> dict[str, object]:
         """What of the config can change the output: everything but placement. JSON values only.

@@ -28,11 +28,17 @@ class Part:
 
     documents: Commit
     measures: Commit | None = None
+    """Row for row as `documents`."""
 
     @property
     def key(self) -> str:
         """By content: equal for identical objects."""
         return self.documents.identity
+
+    @property
+    def texts(self) -> Commit:
+        """The documents as they are to be published: rewritten where the config has a transform, row for row."""
+        return self.measures if self.measures and self.measures.of("documents") else self.documents
 
 
 def distinct(parts: Iterable[Part]) -> list[Part]:
@@ -57,7 +63,7 @@ def no_facts(measures: Sequence[str]) -> pl.DataFrame:
 
 
 def _facts_of(store: Store, part: Part) -> pl.DataFrame | None:
-    documents, measures = part.documents.of("documents"), part.measures
+    documents, measures = part.texts.of("documents"), part.measures
     frames = [
         _frame(store, shard.name, FACTS).with_columns(
             part=pl.lit(part.key), shard=pl.lit(shard.name), row=pl.int_range(pl.len(), dtype=pl.Int64)

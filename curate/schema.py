@@ -2,7 +2,8 @@
 
 A *split* is a part of one input object. Each per-split stage commits a folder `stages/<stage>/<key>/` below the work
 folder, with numbered shards of one or more *kinds* and, last, `commit.json`. `extract` and `synthesize` write kind
-`documents`; `measure` writes `measures`, row for row alike; `judge` writes `scores`.
+`documents`; `measure` writes `measures`, row for row alike, and `documents` again where the config has a transform;
+`judge` writes `scores`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,7 @@ GENERATOR = pa.struct([("model", pa.string()), ("revision", pa.string()), ("prom
 
 DOCUMENTS = pa.schema([
     ("id", ID),                             # source name, record key and payload, hashed
-    ("text", pa.large_string()),            # normalised text (curate/text/plain.py), never empty
+    ("text", pa.large_string()),            # normalised; empty only where a transform left nothing
     ("text_hash", ID),                      # BLAKE3 of `text`
     ("url", pa.string()),                   # exactly as stored; null where the record has none
     ("source", pa.string()),                # from the config

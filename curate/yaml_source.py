@@ -23,6 +23,9 @@ KNOWN_TAG = re.compile(r"tag:yaml\.org,2002:(?:python/[a-z/]+|timestamp|binary|s
 
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
 
+UNION_TAG = "\0"
+"""In front of the name that tells the kinds of an entry apart, in a key path of pydantic's: no key of YAML has it."""
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -111,13 +114,14 @@ def explain(error: ValidationError, path: Path, lines: Mapping[KeyPath, int], mo
 
 
 def _finding(detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
-    at: KeyPath = tuple(detail["loc"])
+    at: KeyPath = tuple(part for part in detail["loc"] if not str(part).startswith(UNION_TAG))
     known = at
     while known and known not in lines:
         known = known[:-1]
     where = f"{path}:{lines[known]}" if known else str(path)
     dotted = ".".join(str(part) for part in at) or "the whole file"
-    return f"{where}: {quoted(dotted)}: {_sentence(detail, _fields(model, at[:-1]))}"
+    allowed = _fields(model, detail["loc"][:-1])
+    return f"{where}: {quoted(dotted)}: {_sentence(detail, allowed)}"
 
 
 def _sentence(detail: Any, allowed: list[str]) -> str:
@@ -145,15 +149,17 @@ def explain_parameters(error: ValidationError, allowed: list[str]) -> str:
 
 def _fields(model: type[BaseModel], at: KeyPath) -> list[str]:
     """Keys that are allowed at a key path of `model`."""
+    models = [model]
     for part in at:
-        if isinstance(part, int) or part not in model.model_fields:
-            continue
-        model = _model_in(model.model_fields[part].annotation) or model
-    return sorted(model.model_fields)
+        if isinstance(part, str) and part.startswith(UNION_TAG):
+            models = [m for m in models if part.removeprefix(UNION_TAG) in m.model_fields]
+        elif part in models[0].model_fields:
+            models = _models_in(models[0].model_fields[str(part)].annotation) or models
+    return sorted(models[0].model_fields)
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The pydantic model inside an annotation such as tuple[FilterConfig, ...] or JudgeConfig | None."""
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The pydantic models inside an annotation such as tuple[InputConfig, ...] or JudgeConfig | None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for arg in get_args(annotation) if (found := _model_in(arg))), None)
+        return [annotation]
+    return [found for arg in get_args(annotation) for found in _models_in(arg)]

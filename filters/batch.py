@@ -70,6 +70,12 @@ class TextBatch:
         offsets = np.fromiter(ends, np.int64, len(texts) + 1)
         return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets, langs, words)
 
+    def with_texts(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Self:
+        """Other texts of the same documents, in their order."""
+        if len(offsets) != len(self.offsets):
+            raise ValueError(f"{len(offsets) - 1} texts, expected one for each of {len(self)} documents")
+        return type(self)(data, offsets, self.langs, self.provider)
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 

@@ -27,7 +27,8 @@ from filters.batch import TextBatch
 from filters.c4_lines import BLANK, CURLY_BRACKET, LOREM_IPSUM
 from filters.pieces import skip_space, strip_end
 from filters.ratio import ratio
-from filters.registry import Bounds, register
+from filters.registry import Bounds, register, register_transform
+from filters.rewrite import Texts
 from filters.unicode import CLASS
 
 SOURCE = "C4, arXiv:1910.10683 2.2"
@@ -98,8 +99,9 @@ def removed_line_share(batch: TextBatch, *, terminal_punct: bool = True) -> Floa
     return ratio(judged.lines.sums(removed & has_words), judged.lines.sums(has_words))
 
 
-def clean(batch: TextBatch, *, terminal_punct: bool = True) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """(data, offsets) of the texts that C4 leaves: kept lines without citations, LF between them, spaces stripped.
+@register_transform("c4.clean", source=SOURCE, semantics="datatrove", version=1)
+def clean(batch: TextBatch, *, terminal_punct: bool = True) -> Texts:
+    """What C4 leaves: the lines that its rules keep, without citations, LF between them, white space stripped.
 
     A line that drops its document in C4 is removed here as well: the bounds decide about the document.
     """

@@ -29,9 +29,12 @@ from filters import unicode
 from filters.batch import TextBatch
 from filters.punctuation import code_points
 from filters.ratio import ratio
-from filters.registry import register
+from filters.registry import register, register_transform
+from filters.rewrite import Texts, without
 from filters.spans import Spans
 from filters.unicode import CLASS, CODE_POINTS, decode, decode_before
+
+SOURCE = "Unicode 15, Default_Ignorable_Code_Point"
 
 KINDS = ("control", "bidi", "variation", "tag", "format")
 
@@ -103,9 +106,15 @@ class Found:
 
 
 def found(batch: TextBatch) -> Found:
-    """Where the characters that count are, for a transform."""
+    """Where the characters that count are."""
     runs = batch.once(_find)
     return Found(runs.spans, runs.kind)
+
+
+@register_transform("invisible.strip", source=SOURCE, semantics="unicode", version=1)
+def strip(batch: TextBatch) -> Texts:
+    """The text without its invisible characters and controls, but for those that are where they belong."""
+    return without(batch, batch.once(_find).spans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ def _register_share(name: str, kind: int | None, what: str) -> None:
     register(
         f"invisible.{name}",
         unit="characters in 1,000",
-        source="Unicode 15, Default_Ignorable_Code_Point",
+        source=SOURCE,
         semantics="unicode",
         version=1,
         high=1000.0,
@@ -155,7 +164,7 @@ for _kind, _name in enumerate(KINDS):
 @register(
     "invisible.longest_run",
     unit="characters",
-    source="Unicode 15, Default_Ignorable_Code_Point",
+    source=SOURCE,
     semantics="unicode",
     version=1,
 )

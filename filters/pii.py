@@ -1,4 +1,4 @@
-"""Personal data that can be told by its shape: counted by kind, and where it stands, for a transform to mask.
+"""Personal data that can be told by its shape: counted by kind, and masked.
 
     email   local part of letters, digits and `. _ + - '` (64 bytes at most, no two dots), `@`, a host name whose last
             label is two letters or more; letters beyond ASCII too, but for scripts without spaces, where it ends
@@ -25,6 +25,7 @@ and are as long; amounts such as +20 000 000; `git@host`.
 # (numba infers the types of the compiled functions)
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,11 +34,14 @@ from numba import njit
 from filters.batch import TextBatch
 from filters.pii_addresses import email, is_digit, public_ipv4, public_ipv6
 from filters.pii_numbers import card, iban, phone
-from filters.registry import register
+from filters.registry import register, register_transform
+from filters.rewrite import Texts, replaced
 from filters.spans import Spans
 from filters.unicode import CLASS
 
-KINDS = ("email", "ipv4", "ipv6", "phone", "iban", "card")
+MASKS = ("[EMAIL]", "[IP]", "[IP]", "[PHONE]", "[IBAN]", "[CARD]")
+Kind = Literal["email", "ipv4", "ipv6", "phone", "iban", "card"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _EMAIL, _IPV4, _IPV6, _PHONE, _IBAN, _CARD = range(len(KINDS))
 
 Floats = npt.NDArray[np.float64]
@@ -68,8 +72,20 @@ class Found:
 
 
 def found(batch: TextBatch) -> Found:
-    """Where the personal data are, for a transform."""
+    """Where the personal data are."""
     return batch.once(_find)
+
+
+@register_transform("pii.mask", source="of each kind: see pii.*", semantics="curate", version=1)
+def mask(batch: TextBatch, *, kinds: tuple[Kind, ...] = KINDS) -> Texts:
+    """The text with `[EMAIL]`, `[IP]`, `[PHONE]`, `[IBAN]` or `[CARD]` where such data of one of `kinds` stood.
+
+    The same words for everybody: a number of its own for each address would still tell who wrote to whom.
+    """
+    data = found(batch)
+    chosen = np.isin(data.kind, [KINDS.index(kind) for kind in kinds])
+    first = np.concatenate(([0], np.cumsum(chosen)))[data.spans.first]
+    return replaced(batch, Spans(data.spans.start[chosen], data.spans.end[chosen], first), data.kind[chosen], MASKS)
 
 
 def _find(batch: TextBatch) -> Found:

@@ -24,7 +24,8 @@ import numpy.typing as npt
 from filters.batch import TextBatch
 from filters.ratio import ratio
 from filters.refinedweb_lines import KINDS, RULES, walk_lines
-from filters.registry import Bounds, register
+from filters.registry import Bounds, register, register_transform
+from filters.rewrite import Texts, without
 from filters.spans import Spans
 from filters.unicode import CLASS
 
@@ -46,8 +47,14 @@ class Removed:
 
 
 def removed(batch: TextBatch) -> Removed:
-    """The stretches of text that the rules take out, for a transform."""
+    """The stretches of text that the rules take out."""
     return batch.once(_walk).removed
+
+
+@register_transform("refinedweb.clean", source=SOURCE, semantics="dclm", version=1)
+def clean(batch: TextBatch) -> Texts:
+    """The text without the lines that the rules name, and without calls such as "Read more..." in short lines."""
+    return without(batch, removed(batch).spans)
 
 
 @register(

@@ -1,15 +1,23 @@
-"""Name -> Filter. A filter measures documents; it never drops one."""
+"""Name -> Filter or Transform. A filter measures documents and a transform rewrites them; neither drops one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    from filters.batch import TextBatch
+
 Measure = Callable[..., npt.NDArray[np.float64]]
 """(batch: TextBatch, *, **knobs) -> float64[documents]; the keyword-only parameters are the knobs of the config."""
+
+Rewrite = Callable[..., tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]
+"""(batch: TextBatch, *, **knobs) -> (data, offsets) of the new texts, one a document; a text may become empty."""
+
+T = TypeVar("T", bound="Filter | Transform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +59,37 @@ class Filter:
     @property
     def doc(self) -> str:
         """First line of the measure's docstring: what comes out, its range, the value of an empty document."""
-        return (self.measure.__doc__ or "").strip().partition("\n")[0]
+        return _first_line(self.measure)
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One registered way to rewrite texts: from where it stands in a config, measures see the new ones."""
+
+    name: str
+    rewrite: Rewrite
+    source: str
+    semantics: str
+    version: int
+    """Raised whenever a text could change."""
+
+    @property
+    def label(self) -> str:
+        """What a document's list of transforms holds: `rule@semantics.version`."""
+        return f"{self.name}@{self.semantics}.{self.version}"
+
+    @property
+    def doc(self) -> str:
+        """First line of the docstring: what goes, and what stands in its place."""
+        return _first_line(self.rewrite)
+
+    def apply(self, batch: "TextBatch", **knobs: Any) -> "TextBatch":
+        """A batch of the new texts, with the languages and words of the old one."""
+        return batch.with_texts(*self.rewrite(batch, **knobs))
 
 
 FILTERS: dict[str, Filter] = {}
+TRANSFORMS: dict[str, Transform] = {}
 
 
 def register(
@@ -71,21 +106,44 @@ def register(
     """Add the decorated function to FILTERS under `name`."""
 
     def add(measure: Measure) -> Measure:
-        if name in FILTERS:
-            raise ValueError(f"filter {name!r} is already registered by {_module(FILTERS[name].measure)}")
-        FILTERS[name] = Filter(name, measure, unit, source, semantics, version, low, high, default or Bounds())
+        _add(FILTERS, Filter(name, measure, unit, source, semantics, version, low, high, default or Bounds()))
         return measure
 
     return add
 
 
+def register_transform(name: str, *, source: str, semantics: str, version: int) -> Callable[[Rewrite], Rewrite]:
+    """Add the decorated function to TRANSFORMS under `name`."""
+
+    def add(rewrite: Rewrite) -> Rewrite:
+        _add(TRANSFORMS, Transform(name, rewrite, source, semantics, version))
+        return rewrite
+
+    return add
+
+
 def get(name: str) -> Filter:
-    """Return the filter called `name`; list near misses if there is none."""
-    if name not in FILTERS:
-        near = get_close_matches(name, FILTERS) or sorted(FILTERS)
-        raise ValueError(f"unknown filter {name!r}; did you mean {', '.join(near)}? {len(FILTERS)} are registered")
-    return FILTERS[name]
+    """The filter called `name`. Raises ValueError with near misses."""
+    return _named("filter", name, FILTERS)
 
 
-def _module(measure: Any) -> str:
-    return str(getattr(measure, "__module__", "an unknown module"))
+def get_transform(name: str) -> Transform:
+    """The transform called `name`. Raises ValueError with near misses."""
+    return _named("transform", name, TRANSFORMS)
+
+
+def _add(registry: dict[str, T], added: T) -> None:
+    if added.name in registry:
+        raise ValueError(f"{added.name!r} is already registered")
+    registry[added.name] = added
+
+
+def _named(what: str, name: str, registry: dict[str, T]) -> T:
+    if name not in registry:
+        near = get_close_matches(name, registry) or sorted(registry)
+        raise ValueError(f"unknown {what} {name!r}; did you mean {', '.join(near)}? {len(registry)} are registered")
+    return registry[name]
+
+
+def _first_line(function: Any) -> str:
+    return (function.__doc__ or "").strip().partition("\n")[0]

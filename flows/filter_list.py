@@ -1,46 +1,114 @@
-"""The registered filters as text for a terminal."""
+"""The registered filters and transforms as text for a terminal."""
 
 import inspect
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import filters
 from curate.errors import ConfigError
-from filters import Filter
+from filters import Filter, TextBatch, Transform
+
+EXAMPLE = (
+    "The harbour of Bergen\n\nShips have come here for a thousand years. They brought salt, grain and news.\n"
+    "- Fish went out, and the town grew with it.\n\nAsk the harbour office: office@harbour.no. Read more...\n"
+)
+"""What the example of each filter is about."""
+
+DEVIATES = ("DIFFERS", "NOT IMPLEMENTED")
 
 
 def table() -> str:
-    """A line a filter: name, semantics and version, the source's bounds, unit, source."""
-    rows = [("filter", "semantics", "bounds", "unit", "source")]
-    rows += [
-        (f.name, f"{f.semantics}.{f.version}", bounds(f), f.unit, f.source) for _, f in sorted(filters.FILTERS.items())
+    """A line a filter: name, semantics and version, the source's bounds, unit, source; then the transforms."""
+    measures = [
+        (f.name, f"{f.semantics}.{f.version}", bounds(f), f.unit, f.source, _deviates(f.measure))
+        for _, f in sorted(filters.FILTERS.items())
     ]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+    rewrites = [
+        (t.name, f"{t.semantics}.{t.version}", t.source, _deviates(t.rewrite), t.doc)
+        for _, t in sorted(filters.TRANSFORMS.items())
+    ]
+    both = [
+        _aligned([("filter", "semantics", "bounds", "unit", "source", "deviates"), *measures]),
+        _aligned([("transform", "semantics", "source", "deviates", "what it does"), *rewrites]),
+    ]
+    return "\n\n".join([*both, "`curate filters NAME` says more: the definition, where it deviates, and an example."])
 
 
 def one(name: str) -> str:
-    """All about a filter. Raises ConfigError with near misses."""
+    """All about a filter or a transform. Raises ConfigError with near misses."""
     try:
-        chosen = filters.get(name)
+        chosen = filters.get_transform(name) if name in filters.TRANSFORMS else filters.get(name)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    reach = f"{_end(chosen.low)}..{_end(chosen.high)}"
-    lines = [
-        chosen.name, "", inspect.getdoc(chosen.measure) or "", "",
-        f"column  {chosen.column}", f"unit    {chosen.unit}", f"source  {chosen.source}",
-        f"reach   {reach}", f"bounds  {bounds(chosen)} (of the source; a config that sets none only records the value)",
-    ]  # fmt: skip
-    knobs = [p for p in inspect.signature(chosen.measure).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    return "\n".join([*lines, *(f"param   {knob}" for knob in knobs)])
+    return _filter(chosen) if isinstance(chosen, Filter) else _transform(chosen)
 
 
 def bounds(chosen: Filter) -> str:
     """The bounds of the filter's source, such as `0.8..`; `-` where it has none."""
     low, high = chosen.default.min, chosen.default.max
-    return (
-        "-"
-        if low is None and high is None
-        else f"{'' if low is None else f'{low:g}'}..{'' if high is None else f'{high:g}'}"
-    )
+    return "-" if low is None and high is None else f"{_end(low)}..{_end(high)}"
+
+
+def _filter(chosen: Filter) -> str:
+    value = chosen.measure(_batch(), **_required(chosen.measure))[0]
+    return "\n".join([
+        *_definition(chosen.name, chosen.measure),
+        f"column   {chosen.column}",
+        f"unit     {chosen.unit}",
+        f"source   {chosen.source}",
+        f"reach    {_end(chosen.low)}..{_end(chosen.high)}",
+        f"bounds   {bounds(chosen)} (of the source; a config that sets none only records the value)",
+        *_knobs(chosen.measure),
+        f"example  {value:g} for", "", _indented(EXAMPLE),
+    ])  # fmt: skip
+
+
+def _transform(chosen: Transform) -> str:
+    after = chosen.apply(_batch(), **_required(chosen.rewrite))
+    return "\n".join([
+        *_definition(chosen.name, chosen.rewrite),
+        f"label    {chosen.label}",
+        f"source   {chosen.source}",
+        *_knobs(chosen.rewrite),
+        "example", "", _indented(EXAMPLE), "", "becomes", "", _indented(after.data.tobytes().decode()),
+    ])  # fmt: skip
+
+
+def _definition(name: str, function: Callable[..., Any]) -> Sequence[str]:
+    module = inspect.getdoc(sys.modules[function.__module__]) or ""
+    return name, "", inspect.getdoc(function) or "", "", module, ""
+
+
+def _knobs(function: Callable[..., Any]) -> list[str]:
+    return [f"param    {knob}" for knob in _keyword_only(function)]
+
+
+def _required(function: Callable[..., Any]) -> dict[str, Any]:
+    """Knobs without a default have none to show."""
+    return {knob.name: knob.default for knob in _keyword_only(function) if knob.default is not knob.empty}
+
+
+def _keyword_only(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
+
+
+def _deviates(function: Callable[..., Any]) -> str:
+    said = f"{inspect.getdoc(function)}\n{inspect.getdoc(sys.modules[function.__module__])}"
+    return "yes" if any(word in said for word in DEVIATES) else "-"
+
+
+def _batch() -> TextBatch:
+    return TextBatch.of([EXAMPLE], langs=["eng_Latn"])
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
 
 
 def _end(value: float | None) -> str:

@@ -257,11 +257,11 @@ def _filters(config: RunConfig) -> str:
     if not config.measure:
         return ""
     lines = []
-    for entry in config.measure:
-        chosen = filters.get(entry.filter)
+    for measured in config.measured:
+        entry, chosen = measured.filter, filters.get(measured.filter.filter)
         params = f" {json.dumps(dict(entry.params), sort_keys=True, default=str)}" if entry.params else ""
         cells = [_plain(describe(entry.keep)), _plain(chosen.unit), _plain(chosen.source)]
-        lines.append(f"| `{chosen.column}`{_plain(params)} | {' | '.join(cells)} |")
+        lines.append(f"| `{measured.column}`{_plain(params)} | {' | '.join(cells)} |")
     return "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])
 
 

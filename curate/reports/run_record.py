@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import filters
-from curate.config import Bounds, RunConfig
+from curate.config import RunConfig
+from curate.config_measures import Bounds
 from curate.corpus import Part
 from curate.errors import CurateError
 from curate.lineage import key
@@ -74,10 +75,10 @@ class RunRecord:
 def measures_of(config: RunConfig) -> tuple[Measure, ...]:
     """The measures of a config with their bounds, in its order."""
     found = []
-    for entry in config.measure:
-        chosen, keep = filters.get(entry.filter), entry.keep
+    for measured in config.measured:
+        chosen, keep = filters.get(measured.filter.filter), measured.filter.keep
         bounds = (keep.min, keep.max, keep.keep_fraction) if keep else (None, None, None)
-        found.append(Measure(entry.filter, chosen.column, chosen.unit, *bounds))
+        found.append(Measure(chosen.name, measured.column, chosen.unit, *bounds))
     return tuple(found)
 
 

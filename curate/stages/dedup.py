@@ -49,8 +49,8 @@ def sign_tasks(parts: Sequence[Part], config: MinhashConfig, execution: Executio
     """One task a part."""
     what = identity(config)
     return [
-        Task("sign", key("sign", part.key, what), part.object, sign_split,
-             (part.documents, config, execution.batch_documents), divisible=True)
+        Task("sign", key("sign", part.texts.identity, what), part.object, sign_split,
+             (part.texts, config, execution.batch_documents), divisible=True)
         for part in parts
     ]  # fmt: skip
 

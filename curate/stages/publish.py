@@ -21,7 +21,6 @@ from curate.config import PublishConfig, RunConfig
 from curate.errors import ConfigError
 from curate.lineage import canonical, key, uniform
 from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
-from curate.stages.select import columns_of
 from curate.step import Commit, ShardWriter, Task, read_file, take_rows
 from curate.storage import Store, content_hash, locked_output
 from curate.text.buffers import text_buffers
@@ -50,7 +49,7 @@ def part_ranges(text_bytes: pl.Series, config: PublishConfig) -> list[PartRange]
 
 def published_measures(config: RunConfig) -> list[str]:
     """Columns of the measures with `publish: true`."""
-    return [column for column, f in zip(columns_of(config), config.measure, strict=True) if f.publish]
+    return [measured.column for measured in config.measured if measured.filter.publish]
 
 
 def extra_columns(config: RunConfig) -> dict[str, str]:

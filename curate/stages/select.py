@@ -1,7 +1,8 @@
 """select: the only code that drops documents, each with a reason. Reads values, never text.
 
 The order of the decisions is the order of the functions below: equal ids fold into one row, languages, bounds on
-measures in config order, keepers of duplicates among what passed, and, once there are scores, bounds on those.
+measures in config order and texts of which transforms left nothing, keepers of duplicates among what passed, and, once
+there are scores, bounds on those.
 """
 
 import math
@@ -12,9 +13,9 @@ from fractions import Fraction
 import numpy as np
 import polars as pl
 
-import filters
 from curate.clusters import keepers
-from curate.config import Bounds, DedupConfig, RunConfig, ScoreBounds
+from curate.config import DedupConfig, RunConfig
+from curate.config_measures import Bounds, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
 from curate.lineage import key
@@ -38,7 +39,7 @@ class Evidence:
     def key(self, config: RunConfig) -> str:
         """Hash of the evidence and of every bound and policy."""
         parts = sorted([p.key, p.measures.key if p.measures else None] for p in self.parts)
-        bounds = [[f.filter, f.keep.model_dump() if f.keep else None] for f in config.measure]
+        bounds = [[m.column, m.filter.keep.model_dump() if m.filter.keep else None] for m in config.measured]
         judge = config.judge.keep.model_dump() if config.judge and config.judge.keep and self.judged else None
         dedup = config.dedup.model_dump() if config.dedup else None
         edges = sorted(commit.key for commit in self.edges)
@@ -71,9 +72,12 @@ def select(
     facts = _fold_equal_ids(facts)
     if config.languages is not None:
         facts = _because(facts, ~pl.col("lang").is_in(list(config.languages)), pl.format("language={}", "lang"))
-    for chosen in config.measure:
-        if chosen.keep:
-            facts = _bound(facts, filters.get(chosen.filter).column, chosen.filter, chosen.keep)
+    for measured in config.measured:
+        if measured.after:
+            facts = _without_text(facts)
+        if measured.filter.keep:
+            facts = _bound(facts, measured.column, measured.filter.filter, measured.filter.keep)
+    facts = _without_text(facts)
     facts = _keep_one_of_each_cluster(facts, edges, config.dedup)
     facts = _add_scores(facts, scores)
     if judged and config.judge and config.judge.keep:
@@ -95,6 +99,11 @@ def _fold_equal_ids(facts: pl.DataFrame) -> pl.DataFrame:
     # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
     stays = pl.int_range(pl.len()).is_in(best["at"].implode())
     return _because(facts, ~stays, pl.lit("duplicate_id"))
+
+
+def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
+    """Texts of which transforms left nothing: what is measured on them says nothing."""
+    return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
 
 
 def _bound(facts: pl.DataFrame, column: str, name: str, bounds: Bounds) -> pl.DataFrame:
@@ -239,4 +248,4 @@ def no_decisions(config: RunConfig) -> pl.DataFrame:
 
 def columns_of(config: RunConfig) -> Sequence[str]:
     """Measured columns of a run's decisions."""
-    return [filters.get(f.filter).column for f in config.measure]
+    return [measured.column for measured in config.measured]

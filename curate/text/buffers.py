@@ -5,6 +5,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 
+def text_array(data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> pa.Array:
+    """The `large_string` array over these buffers, which hold valid UTF-8; nothing is copied."""
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)
+
+
 def text_buffers(texts: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Bytes and offsets, uint8[bytes] and int64[n + 1], of a `large_string` column without nulls.
 

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 import filters
 from curate.config import RunConfig
 from curate.config_file import load
+from curate.config_measures import TransformConfig
 from flows.cli import app
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_the_quickstart_takes_every_stage() -> None:
 
 
 def bound(config: RunConfig, name: str) -> tuple[float | None, float | None]:
-    [keep] = [f.keep for f in config.measure if f.filter == name]
+    [keep] = [m.filter.keep for m in config.measured if m.filter.filter == name]
     assert keep is not None
     return keep.min, keep.max
 
@@ -67,7 +68,11 @@ def test_the_fineweb_recipe_has_the_papers_bounds() -> None:
     expected = {f.name: (f.default.min, f.default.max) for f in bounded}
     assert len(expected) >= 28
     assert {name: bound(config, name) for name in expected} == expected
-    assert {f.filter for f in config.measure if f.keep} == set(expected)
+    assert {m.filter.filter for m in config.measured if m.filter.keep} == set(expected)
+    seen_by = {m.filter.filter: m.after for m in config.measured}
+    assert {after for name, after in seen_by.items() if name.startswith("fineweb.")} == {("c4.clean@datatrove.1",)}
+    assert {after for name, after in seen_by.items() if not name.startswith("fineweb.")} == {()}
+    assert [step.transform for step in config.measure if isinstance(step, TransformConfig)] == ["c4.clean", "pii.mask"]
 
 
 def test_what_the_fineweb_recipe_lacks_is_not_here() -> None:

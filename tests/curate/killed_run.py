@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from curate import minhash
-from curate.config import FilterConfig, LanguageConfig
+from curate.config import LanguageConfig
+from curate.config_measures import FilterConfig
 from curate.stages.measure import measure
 from curate.text import language
 from curate.text.buffers import text_buffers

@@ -1,8 +1,8 @@
-"""Values of every filter on a fixed set of texts: a value that changes without a new version would mix two meanings
-under one column name, and the shards already measured would be taken for current.
+"""Values of every filter, and what every transform makes, on a fixed set of texts: a change without a new version would
+mix two meanings under one name, and the shards already measured would be taken for current.
 
-A new filter or a raised version is recorded with `CURATE_GOLDEN=write python -m pytest tests/filters/test_golden.py`.
-It keeps what is recorded for versions that still exist; a changed value of an old version is refused there too.
+What is new, or has a raised version, is recorded with
+`CURATE_GOLDEN=write python -m pytest tests/filters/test_golden.py`. It keeps what is recorded for versions that still exist; a changed value of an old version is refused there too.
 """
 
 import json
@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from filters import FILTERS, TextBatch
+from filters import FILTERS, TRANSFORMS, TextBatch
 from filters.words import COMPILED_WORDS
+from tests.filters.test_transforms import texts_of
 
 GOLDEN = Path("tests/data/golden/filters.json")
 WORDS = f"words.{COMPILED_WORDS.name}.{COMPILED_WORDS.version}"
@@ -23,7 +24,8 @@ WORDS = f"words.{COMPILED_WORDS.name}.{COMPILED_WORDS.version}"
 def measured(texts: list[str]) -> dict[str, Any]:
     batch = TextBatch.of(texts)
     values: dict[str, Any] = {"words": [batch.text_of(batch.words, i) for i in range(len(texts))]}
-    return values | {chosen.column: chosen.measure(batch).tolist() for chosen in FILTERS.values()}
+    values |= {chosen.column: chosen.measure(batch).tolist() for chosen in FILTERS.values()}
+    return values | {chosen.label: texts_of(chosen.apply(batch)) for chosen in TRANSFORMS.values()}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,10 @@ def test_the_texts_cover_what_filters_look_at(stored: dict[str, Any]) -> None:
     assert {"", " \n\t "} <= set(stored["texts"])
 
 
-@pytest.mark.parametrize("column", ["words", *sorted(chosen.column for chosen in FILTERS.values())])
+NAMES = {"words", *(f.column for f in FILTERS.values()), *(t.label for t in TRANSFORMS.values())}
+
+
+@pytest.mark.parametrize("column", sorted(NAMES))
 def test_values_are_as_recorded(column: str, stored: dict[str, Any]) -> None:
     golden = stored.get(WORDS, {})
     assert column in golden, f"{column} is new: record it with CURATE_GOLDEN=write (see the top of this file)"
@@ -57,6 +62,5 @@ def test_values_are_as_recorded(column: str, stored: dict[str, Any]) -> None:
 
 
 def test_nothing_is_recorded_that_no_longer_exists(stored: dict[str, Any]) -> None:
-    columns = {"words", *(chosen.column for chosen in FILTERS.values())}
     assert set(stored) == {"texts", WORDS}
-    assert set(stored[WORDS]) == columns, "record the present filters with CURATE_GOLDEN=write"
+    assert set(stored[WORDS]) == NAMES, "record the present filters with CURATE_GOLDEN=write"

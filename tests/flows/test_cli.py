@@ -182,8 +182,10 @@ def test_check_names_what_is_missing(tiny: Path, wrong: str, said: str, code: in
 
 
 def test_filters_lists_every_one() -> None:
-    shown = CliRunner().invoke(app, ["filters"]).stdout.splitlines()
-    assert [line.split()[0] for line in shown[1:]] == sorted(filters.FILTERS)
+    measures, rewrites, hint = CliRunner().invoke(app, ["filters"]).stdout.strip().split("\n\n")
+    assert [line.split()[0] for line in measures.splitlines()] == ["filter", *sorted(filters.FILTERS)]
+    assert [line.split()[0] for line in rewrites.splitlines()] == ["transform", *sorted(filters.TRANSFORMS)]
+    assert "curate filters NAME" in hint
 
 
 @pytest.mark.parametrize("name", sorted(filters.FILTERS))
@@ -192,6 +194,22 @@ def test_a_filter_in_full(name: str) -> None:
     assert shown.exit_code == 0
     for part in (name, filters.FILTERS[name].doc, filters.FILTERS[name].unit, filters.FILTERS[name].column):
         assert part in shown.stdout
+
+
+@pytest.mark.parametrize("name", sorted(filters.TRANSFORMS))
+def test_a_transform_in_full(name: str) -> None:
+    shown = CliRunner().invoke(app, ["filters", name])
+    assert shown.exit_code == 0
+    before, after = shown.stdout.split("\nbecomes\n")
+    assert filters.TRANSFORMS[name].doc in before
+    assert filters.TRANSFORMS[name].label in before
+    assert after.strip()
+
+
+def test_a_filter_that_does_not_exist() -> None:
+    done = CliRunner().invoke(app, ["filters", "length.wrods"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "did you mean length.words" in done.stderr
 
 
 def test_explain_without_a_run(tmp_path: Path) -> None:
