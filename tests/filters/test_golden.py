@@ -2,7 +2,8 @@
 mix two meanings under one name, and the shards already measured would be taken for current.
 
 What is new, or has a raised version, is recorded with
-`CURATE_GOLDEN=write python -m pytest tests/filters/test_golden.py`. It keeps what is recorded for versions that still exist; a changed value of an old version is refused there too.
+`CURATE_GOLDEN=write python -m pytest tests/filters/test_golden.py`. It keeps what is recorded for versions that still
+exist; a changed value of an old version is refused there too.
 """
 
 import json

@@ -208,7 +208,7 @@ def test_a_transform_in_full(name: str) -> None:
 
 def test_a_filter_that_does_not_exist() -> None:
     done = CliRunner().invoke(app, ["filters", "length.wrods"])
-    assert (done.exit_code, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert "did you mean length.words" in done.stderr
 
 
