@@ -95,10 +95,11 @@ def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFr
 def _fold_equal_ids(facts: pl.DataFrame) -> pl.DataFrame:
     """Of rows with equal ids one stays: the oldest, then the smallest by its other values."""
     by_content = facts.select("date", "license", "lang", "text_hash", "part", "row", at=pl.int_range(pl.len()), id="id")
-    best = by_content.sort(by_content.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    several = by_content.filter(pl.col("id").is_duplicated())
+    best = several.sort(several.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    leaves = several.filter(~pl.col("at").is_in(best["at"].implode()))["at"]
     # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
-    stays = pl.int_range(pl.len()).is_in(best["at"].implode())
-    return _because(facts, ~stays, pl.lit("duplicate_id"))
+    return _because(facts, pl.int_range(pl.len()).is_in(leaves.implode()), pl.lit("duplicate_id"))
 
 
 def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
