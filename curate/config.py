@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from curate.config_languages import LanguageBounds, each_once, faults, with_languages
 from curate.config_measures import Measured, MeasureStep, ScoreBounds, measured
 from curate.config_values import (
     BaseUrl,
@@ -31,6 +32,7 @@ from curate.config_values import (
     unknown,
 )
 from curate.schema import DATA, DOCUMENTS, LEDGER
+from curate.yaml_source import Findings
 
 PLACEMENT = {"output", "work", "inputs", "execution", "report"}
 """Top-level keys that never enter a key or a version (of `inputs`, what matters enters per split)."""
@@ -292,6 +294,9 @@ class RunConfig(Strict):
     """Keep only documents in these languages (`eng_Latn`, or `en` for short). Absent: all, `und` included."""
 
     measure: tuple[MeasureStep, ...] = ()
+    by_language: Annotated[Mapping[Language, LanguageBounds], BeforeValidator(each_once)] = {}
+    """Language -> its own bounds on filters of `measure`, see curate/config_languages.py."""
+
     dedup: DedupConfig | None = None
     llm: LlmConfig | None = None
     judge: JudgeConfig | None = None
@@ -318,7 +323,8 @@ class RunConfig(Strict):
                 f"llm.max_model_len is {self.llm.max_model_len}, and document and answer take up to {longest} tokens, "
                 "the prompt apart: raise it, or lower max_tokens and max_source_tokens of judge and synthesize"
             )
-        names = [m.column for m in self.measured]
+        entries = measured(self.measure)
+        names = [m.column for m in entries]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"measure: {', '.join(twice)} stands there twice; give one entry both bounds")
         types: dict[str, str] = {}
@@ -330,12 +336,14 @@ class RunConfig(Strict):
         for name in self.dedup.source_priority if self.dedup else ():
             if name not in sources:
                 raise ValueError(f"dedup.source_priority: {unknown('source', name, sources)}")
+        if found := faults(self.by_language, entries):
+            raise Findings([(("by_language", *at), sentence) for at, sentence in found])
         return self
 
     @property
     def measured(self) -> list[Measured]:
-        """The filters of `measure`, with their columns."""
-        return measured(self.measure)
+        """The filters of `measure`, with their columns and the bounds of each language."""
+        return with_languages(measured(self.measure), self.by_language)
 
     def identity(self) -> dict[str, object]:
         """What of the config can change the output: everything but placement. JSON values only.

@@ -3,7 +3,7 @@
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Tag, ValidationError, create_model, model_validator
@@ -66,15 +66,20 @@ class FilterConfig(Strict):
     @model_validator(mode="after")
     def exists_and_params_fit(self) -> Self:
         """Refuse unknown filters, unknown parameters and bounds that no value can reach."""
-        chosen = filters.get(self.filter)
-        _check_params(self.filter, chosen.measure, self.params)
+        _check_params(self.filter, filters.get(self.filter).measure, self.params)
         for side in ("min", "max"):
             value = getattr(self.keep, side, None) if self.keep else None
-            if value is not None and not (
-                (chosen.low is None or value >= chosen.low) and (chosen.high is None or value <= chosen.high)
-            ):
-                raise ValueError(f"{side} {value} is outside what {self.filter} can reach: {chosen.low}..{chosen.high}")
+            if value is not None and (fault := out_of_reach(self.filter, side, value)):
+                raise ValueError(fault)
         return self
+
+
+def out_of_reach(name: str, side: str, value: float) -> str | None:
+    """What to say of a bound that no value of the filter can meet or miss; None for any other."""
+    chosen = filters.get(name)
+    if (chosen.low is None or value >= chosen.low) and (chosen.high is None or value <= chosen.high):
+        return None
+    return f"{side} {value} is outside what {name} can reach: {chosen.low}..{chosen.high}"
 
 
 class TransformConfig(Strict):
@@ -122,6 +127,9 @@ class Measured:
     filter: FilterConfig
     after: tuple[str, ...]
     """Labels of the transforms that its text had been through."""
+
+    by_language: Mapping[str, Bounds | None] = field(default_factory=dict)
+    """Language -> the bounds that apply to it instead of `filter.keep`; None: none. Others have `filter.keep`."""
 
     @property
     def column(self) -> str:

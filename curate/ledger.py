@@ -143,6 +143,13 @@ def rule_of(column: str) -> pl.Expr:
     return pl.col(column).str.extract(r"^([^= ]+)", 1)
 
 
+def of_language(own: Mapping[str, object], others: object, kind: type[pl.DataType]) -> pl.Expr:
+    """What `own` has for the document's language, and `others` for every other language and for none."""
+    if not own:
+        return pl.lit(others, kind)
+    return pl.col("lang").replace_strict(list(own), list(own.values()), default=pl.lit(others, kind), return_dtype=kind)
+
+
 def _skipped(commits: Iterable[Commit]) -> dict[str, int]:
     totals: dict[str, int] = {}
     for commit in commits:

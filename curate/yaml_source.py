@@ -1,16 +1,17 @@
 """YAML text -> plain values plus the line of every key; and pydantic's findings as sentences that name those lines."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from curate.credentials import HINT, is_secret_name, quoted, redacted
 from curate.errors import ConfigError
+from curate.text.language_codes import normalise_code
 
 MAX_BYTES = 200_000
 """A config is a page or two; a larger file is some other file."""
@@ -23,10 +24,21 @@ KNOWN_TAG = re.compile(r"tag:yaml\.org,2002:(?:python/[a-z/]+|timestamp|binary|s
 
 PLAIN_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map"))
 
+KEY = "[key]"
+"""What pydantic adds to the path of a mapping's key that is wrong."""
+
 UNION_TAG = "\0"
 """In front of the name that tells the kinds of an entry apart, in a key path of pydantic's: no key of YAML has it."""
 
 KeyPath = tuple[str | int, ...]
+
+
+class Findings(ValueError):
+    """What a validator found in several places: each with its key path from where the validator stands."""
+
+    def __init__(self, found: Sequence[tuple[KeyPath, str]]) -> None:
+        super().__init__("; ".join(f"{'.'.join(map(str, at))}: {sentence}" for at, sentence in found))
+        self.found = tuple(found)
 
 
 class _Loader(yaml.SafeLoader):
@@ -72,6 +84,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     return values, lines
 
 
+def value(text: str) -> Any:
+    """One plain value as a config writes it: `60`, `null`, `[en, de]`. Raises ConfigError."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ConfigError("not a plain value; expected a number, a word, null or a list such as [en, de]") from None
+
+
 def _parse(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
     if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
         raise ConfigError(f"{path}: YAML aliases (*name) are not allowed; write the value out")
@@ -109,16 +129,40 @@ def explain(error: ValidationError, path: Path, lines: Mapping[KeyPath, int], mo
     # A list whose items are wrong is also said to be too short: that is no news.
     wrong = {tuple(d["loc"][:n]) for d in details for n in range(len(d["loc"]))}
     told = [d for d in details if d["type"] != "too_short" or tuple(d["loc"]) not in wrong]
-    findings = [_finding(detail, path, lines, model) for detail in told]
+    findings = [_finding(each, path, lines, model) for detail in told for each in _each_place(detail)]
     return "\n".join(dict.fromkeys(findings))
 
 
+def _each_place(detail: Any) -> Iterator[Any]:
+    """The detail once for each place that it is about."""
+    error = detail.get("ctx", {}).get("error")
+    if not isinstance(error, Findings):
+        yield detail
+        return
+    for at, sentence in error.found:
+        yield {**detail, "loc": (*detail["loc"], *at), "msg": sentence}
+
+
+def line_of(at: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+    """The line of a key path, or of the nearest one around it; None where not even its first key is there.
+
+    A language is found under any of its names: the file may say `ru` where the config has `rus_Cyrl`.
+    """
+    found: KeyPath = ()
+    for part in at:
+        near = (key for key in lines if len(key) == len(found) + 1 and key[:-1] == found)
+        names = (*found, part) if (*found, part) in lines else None
+        here = names or next((key for key in near if normalise_code(str(key[-1])) == part), None)
+        if here is None:
+            break
+        found = here
+    return lines.get(found)
+
+
 def _finding(detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
-    at: KeyPath = tuple(part for part in detail["loc"] if not str(part).startswith(UNION_TAG))
-    known = at
-    while known and known not in lines:
-        known = known[:-1]
-    where = f"{path}:{lines[known]}" if known else str(path)
+    at: KeyPath = tuple(part for part in detail["loc"] if not str(part).startswith(UNION_TAG) and part != KEY)
+    line = line_of(at, lines)
+    where = f"{path}:{line}" if line else str(path)
     dotted = ".".join(str(part) for part in at) or "the whole file"
     allowed = _fields(model, detail["loc"][:-1])
     return f"{where}: {quoted(dotted)}: {_sentence(detail, allowed)}"
@@ -149,12 +193,17 @@ def explain_parameters(error: ValidationError, allowed: list[str]) -> str:
 
 def _fields(model: type[BaseModel], at: KeyPath) -> list[str]:
     """Keys that are allowed at a key path of `model`."""
-    models = [model]
+    models, in_mapping = [model], False
     for part in at:
         if isinstance(part, str) and part.startswith(UNION_TAG):
             models = [m for m in models if part.removeprefix(UNION_TAG) in m.model_fields]
         elif part in models[0].model_fields:
-            models = _models_in(models[0].model_fields[str(part)].annotation) or models
+            annotation = models[0].model_fields[str(part)].annotation
+            models, in_mapping = _models_in(annotation) or models, get_origin(annotation) is Mapping
+        elif isinstance(part, str) and not in_mapping and models[0].model_config.get("extra") == "allow":
+            models = _models_in(models[0].__annotations__["__pydantic_extra__"])
+        else:
+            in_mapping = False
     return sorted(models[0].model_fields)
 
 

@@ -158,6 +158,43 @@ def explain(
 
 
 @app.command()
+def rescore(
+    work: Work,
+    *,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="A bound, such as gopher.word_count.min=60.")
+    ],
+    decisions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the new decisions there, as Parquet.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what other bounds would keep, from the ledger: nothing is computed anew, nothing is published."""
+    import curate
+    from flows.summary import rescored
+
+    result = curate.rescore(work, settings)
+    if decisions:
+        result.decisions.write_parquet(decisions)
+    typer.echo(json.dumps(result.to_json()) if as_json else printable(rescored(result)))
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="Work folder of a finished run.")],
+    after: Annotated[Path, typer.Argument(help="Work folder of another one over the same documents.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what entered and what left between two runs, by reason."""
+    import curate
+    from flows.summary import changed
+
+    found = curate.diff(before, after)
+    typer.echo(json.dumps(found.to_json()) if as_json else printable(changed(found)))
+
+
+@app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 4200) -> None:
     """Start a Prefect server on this machine, to watch runs in a browser. Ctrl-C ends it."""
     from flows.server import serve

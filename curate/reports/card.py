@@ -14,7 +14,7 @@ import filters
 from curate.config import RunConfig
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
-from curate.reports.run_record import describe
+from curate.reports.run_record import by_language, describe, measures_of
 from curate.reports.visible import label, visible
 from curate.step import Commit
 
@@ -262,7 +262,18 @@ def _filters(config: RunConfig) -> str:
         params = f" {json.dumps(dict(entry.params), sort_keys=True, default=str)}" if entry.params else ""
         cells = [_plain(describe(entry.keep)), _plain(chosen.unit), _plain(chosen.source)]
         lines.append(f"| `{measured.column}`{_plain(params)} | {' | '.join(cells)} |")
-    return "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])
+    table = "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])
+    return "\n\n".join([table, *_by_language(config)])
+
+
+def _by_language(config: RunConfig) -> list[str]:
+    """A table of the languages with bounds of their own; nothing where none has."""
+    measures, rows = by_language(measures_of(config))
+    if not rows:
+        return []
+    head = ["| Language | " + " | ".join(f"`{m.column}`" for m in measures) + " |", "|---" * (len(measures) + 1) + "|"]
+    lines = [f"| {_plain(language)} | {' | '.join(map(_plain, cells))} |" for language, cells in rows]
+    return ["Documents in these languages were kept within bounds of their own:", "\n".join([*head, *lines])]
 
 
 def _what_became(counts: Counts) -> str:

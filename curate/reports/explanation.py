@@ -95,8 +95,10 @@ def _hex(identity: bytes | None) -> str | None:
 
 
 def _measured(measure: Measure, row: dict[str, Any]) -> dict[str, Any]:
-    """One measure's value beside its bound; `decided` says whether the document left by it."""
+    """One measure's value beside the bound of the document's language; `decided`: the document left by it."""
     reason = row["reason"] or ""
+    language = row["lang"] if row["lang"] in measure.by_language else None
+    measure = measure.of(language)
     return {
         "name": measure.name,
         "column": measure.column,
@@ -106,6 +108,7 @@ def _measured(measure: Measure, row: dict[str, Any]) -> dict[str, Any]:
         "min": measure.min,
         "max": measure.max,
         "keep_fraction": measure.keep_fraction,
+        "bounds_of": language,
         "decided": reason.startswith(f"{measure.name}="),
     }
 
@@ -225,7 +228,8 @@ def _published_line(published: dict[str, Any] | None) -> str | None:
 def _measure_line(measure: dict[str, Any], width: int) -> str:
     value = "missing" if measure["value"] is None else f"{measure['value']:.6g}"
     mark = "  <- rejected by this" if measure["decided"] else ""
-    return f"  {measure['name']:<{width}}  {value:>12} {measure['unit']}  [{measure['bounds']}]{mark}"
+    language = f" for {measure['bounds_of']}" if measure["bounds_of"] else ""
+    return f"  {measure['name']:<{width}}  {value:>12} {measure['unit']}  [{measure['bounds']}{language}]{mark}"
 
 
 def _cluster_lines(cluster: dict[str, Any] | None) -> list[str]:

@@ -1,13 +1,13 @@
 """What the report shows, read from the ledger: small tables, counted lazily, so that a large ledger stays on disk."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import polars as pl
 
-from curate.ledger import rule_of
+from curate.ledger import of_language, rule_of
 from curate.lineage import uniform
 from curate.reports.run_record import Measure
 from curate.step import open_parquet
@@ -82,6 +82,7 @@ def funnel_rows(ledger: pl.LazyFrame) -> list[FunnelRow]:
         "same record twice",
         "language",
         *themes,
+        "transform",
         "exact duplicates",
         "near-duplicates",
         "judge",
@@ -226,6 +227,9 @@ class Histogram:
     rejected: int
     """Documents that left by this rule."""
 
+    languages: Sequence[str]
+    """Those to which other bounds apply than the ones drawn."""
+
 
 def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
     """Distribution of one measure over all documents that have a value; None without any."""
@@ -241,14 +245,24 @@ def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
     low, high = min([stats["low"], *drawn]), max([stats["high"], *drawn])
     width = (high - low) / BINS or 1.0
     bin_of = ((value - low) / width).floor().clip(0, BINS - 1).cast(pl.Int64)
-    sides = [value < bound if side == "min" else value > bound for side, bound in bounds]
-    beyond = pl.any_horizontal(pl.lit(value=False), *sides).sum()
+    beyond = pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(bounds))).sum()
     present = ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).agg(pl.len(), beyond.alias("beyond"))
     counted = {number: (n, out) for number, n, out in present.collect().iter_rows()}
     rejected = ledger.filter(rule_of("reason") == measure.name).select(pl.len()).collect().item()
     counts, out = zip(*(counted.get(i, (0, 0)) for i in range(BINS)), strict=True)
     high = low + width * BINS
-    return Histogram(measure.name, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected)
+    return Histogram(
+        measure.name, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected,
+        list(measure.by_language),
+    )  # fmt: skip
+
+
+def _beyond(measure: Measure, others: Mapping[str, float]) -> list[pl.Expr]:
+    """Whether a value lies beyond its min, and beyond its max; `others`: for languages without bounds of their own."""
+    value, own = pl.col(measure.column), measure.by_language
+    low = of_language({language: limits[0] for language, limits in own.items()}, others.get("min"), pl.Float64)
+    high = of_language({language: limits[1] for language, limits in own.items()}, others.get("max"), pl.Float64)
+    return [value < low, value > high]
 
 
 def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:

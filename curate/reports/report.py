@@ -68,6 +68,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "cross": facts.cross_language(ledger, config.seed),
         "duplicates": facts.duplicates(ledger),
         "histograms": [_draw(h) for m in record.measures if (h := facts.histogram(ledger, m))],
+        "by_language": run_record.by_language(record.measures),
         "judge": _judge(config, ledger),
         "quarantine": facts.quarantine(ledger),
         "synthetic_fates": facts.synthetic_reasons(ledger),

@@ -6,7 +6,7 @@ rewritten by every run, is read by `explain` and by the report, and never enters
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,15 @@ class Measure:
     min: float | None = None
     max: float | None = None
     keep_fraction: float | None = None
+    by_language: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    """Language -> the (min, max) that applied to it instead."""
+
+    def of(self, language: str | None) -> "Measure":
+        """The measure with the bounds of one language, and of no other."""
+        if language is None or language not in self.by_language:
+            return replace(self, by_language={})
+        low, high = self.by_language[language]
+        return replace(self, min=low, max=high, keep_fraction=None, by_language={})
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,9 @@ class RunRecord:
     config_key: str
     """Hash of `config`."""
 
+    settings: Mapping[str, Any]
+    """The whole RunConfig, placement too."""
+
     measures: tuple[Measure, ...]
     parts: tuple[Mapping[str, str | None], ...]
     """object, and the keys of its `extract` (or `synthesize`) and `measure` commits."""
@@ -78,8 +90,16 @@ def measures_of(config: RunConfig) -> tuple[Measure, ...]:
     for measured in config.measured:
         chosen, keep = filters.get(measured.filter.filter), measured.filter.keep
         bounds = (keep.min, keep.max, keep.keep_fraction) if keep else (None, None, None)
-        found.append(Measure(chosen.name, measured.column, chosen.unit, *bounds))
+        own = {language: (b.min, b.max) if b else (None, None) for language, b in measured.by_language.items()}
+        found.append(Measure(chosen.name, measured.column, chosen.unit, *bounds, own))
     return tuple(found)
+
+
+def by_language(measures: Sequence[Measure]) -> tuple[list[Measure], list[tuple[str, list[str]]]]:
+    """The measures with bounds of a language, and a row a language: its name, and what applies to it of each."""
+    several = [measure for measure in measures if measure.by_language]
+    languages = sorted({language for measure in several for language in measure.by_language})
+    return several, [(language, [describe(m.of(language)) for m in several]) for language in languages]
 
 
 def describe(bounds: Bounds | Measure | None) -> str:
@@ -114,6 +134,7 @@ def write(
         name=config.name,
         config=identity,
         config_key=key("config", identity),
+        settings=config.model_dump(mode="json"),
         measures=measures_of(config),
         parts=tuple(_part(p) for p in sorted(parts, key=lambda p: (p.object, p.key))),
         commits={stage: tuple(commit.key for commit in found) for stage, found in listed.items()},
@@ -138,8 +159,13 @@ def read(work: Path) -> RunRecord:
     if not path.exists():
         raise CurateError(f"{path}: not there; expected the work folder of a finished run (`work:` in its config)")
     values = json.loads(path.read_bytes())
-    values["measures"] = tuple(Measure(**m) for m in values["measures"])
+    values["measures"] = tuple(_measure(m) for m in values["measures"])
     values["parts"] = tuple(values["parts"])
     values["commits"] = {stage: tuple(keys) for stage, keys in values["commits"].items()}
     values["published"] = tuple(PublishedPart(**p) for p in values["published"])
     return RunRecord(**values)
+
+
+def _measure(values: dict[str, Any]) -> Measure:
+    own = {language: tuple(limits) for language, limits in values.pop("by_language", {}).items()}
+    return Measure(**values, by_language=own)

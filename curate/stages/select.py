@@ -18,6 +18,7 @@ from curate.config import DedupConfig, RunConfig
 from curate.config_measures import Bounds, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
+from curate.ledger import of_language
 from curate.lineage import key
 from curate.llm.scoring import NOT_SAMPLED
 from curate.step import Commit, ShardWriter, Task
@@ -39,12 +40,17 @@ class Evidence:
     def key(self, config: RunConfig) -> str:
         """Hash of the evidence and of every bound and policy."""
         parts = sorted([p.key, p.measures.key if p.measures else None] for p in self.parts)
-        bounds = [[m.column, m.filter.keep.model_dump() if m.filter.keep else None] for m in config.measured]
-        judge = config.judge.keep.model_dump() if config.judge and config.judge.keep and self.judged else None
+        bounds = [[m.column, _dumped(m.filter.keep), {k: _dumped(v) for k, v in m.by_language.items()}]
+                  for m in config.measured]  # fmt: skip
+        judge = _dumped(config.judge.keep) if config.judge and self.judged else None
         dedup = config.dedup.model_dump() if config.dedup else None
         edges = sorted(commit.key for commit in self.edges)
         scores = sorted(commit.identity for commit in self.scores)
         return key("select", VERSION, parts, edges, scores, self.judged, config.languages, bounds, judge, dedup)
+
+
+def _dumped(bounds: Bounds | None) -> dict[str, object] | None:
+    return bounds.model_dump() if bounds else None
 
 
 def tasks(evidence: Evidence, config: RunConfig) -> list[Task]:
@@ -75,8 +81,7 @@ def select(
     for measured in config.measured:
         if measured.after:
             facts = _without_text(facts)
-        if measured.filter.keep:
-            facts = _bound(facts, measured.column, measured.filter.filter, measured.filter.keep)
+        facts = _bound(facts, measured.column, measured.filter.filter, measured.filter.keep, measured.by_language)
     facts = _without_text(facts)
     facts = _keep_one_of_each_cluster(facts, edges, config.dedup)
     facts = _add_scores(facts, scores)
@@ -95,10 +100,11 @@ def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFr
 def _fold_equal_ids(facts: pl.DataFrame) -> pl.DataFrame:
     """Of rows with equal ids one stays: the oldest, then the smallest by its other values."""
     by_content = facts.select("date", "license", "lang", "text_hash", "part", "row", at=pl.int_range(pl.len()), id="id")
-    best = by_content.sort(by_content.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    several = by_content.filter(pl.col("id").is_duplicated())
+    best = several.sort(several.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    leaves = several.filter(~pl.col("at").is_in(best["at"].implode()))["at"]
     # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
-    stays = pl.int_range(pl.len()).is_in(best["at"].implode())
-    return _because(facts, ~stays, pl.lit("duplicate_id"))
+    return _because(facts, pl.int_range(pl.len()).is_in(leaves.implode()), pl.lit("duplicate_id"))
 
 
 def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
@@ -106,20 +112,28 @@ def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
     return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
 
 
-def _bound(facts: pl.DataFrame, column: str, name: str, bounds: Bounds) -> pl.DataFrame:
-    """Apply one measure's bounds; a value that equals its bound stays."""
-    low, high = bounds.min, bounds.max
-    if bounds.keep_fraction is not None:
+def _bound(
+    facts: pl.DataFrame, column: str, name: str, bounds: Bounds | None, by_language: Mapping[str, Bounds | None]
+) -> pl.DataFrame:
+    """Apply one measure's bounds, those of the document's language; a value that equals its bound stays."""
+    if bounds and bounds.keep_fraction is not None:
         # Of real documents: what a model wrote must not decide which of them stay.
         real = facts.filter(pl.col("reason").ne_missing("duplicate_id") & ~pl.col("is_synthetic"))
-        low = fraction_bound(real[column], bounds.keep_fraction)
-    if low is not None:
-        facts = _because(facts, pl.col(column) < low, pl.format("{}={} < {}", pl.lit(name), column, pl.lit(repr(low))))
-    if high is not None:
-        facts = _because(
-            facts, pl.col(column) > high, pl.format("{}={} > {}", pl.lit(name), column, pl.lit(repr(high)))
-        )
+        bounds = Bounds.model_construct(min=fraction_bound(real[column], bounds.keep_fraction))
+    for side, sign in (("min", "<"), ("max", ">")):
+        limits = {language: getattr(own, side, None) for language, own in by_language.items()}
+        others = getattr(bounds, side, None)
+        if others is None and not any(limit is not None for limit in limits.values()):
+            continue
+        limit = of_language(limits, others, pl.Float64)
+        leaves = pl.col(column) < limit if side == "min" else pl.col(column) > limit
+        shown = of_language({language: _repr(own) for language, own in limits.items()}, _repr(others), pl.String)
+        facts = _because(facts, leaves, pl.format(f"{{}}={{}} {sign} {{}}", pl.lit(name), column, shown))
     return facts
+
+
+def _repr(limit: float | None) -> str | None:
+    return None if limit is None else repr(limit)
 
 
 def fraction_bound(values: pl.Series, fraction: float) -> float | None:
@@ -234,7 +248,7 @@ def _bound_scores(facts: pl.DataFrame, bounds: ScoreBounds) -> pl.DataFrame:
         if action == "reject":
             missing = pl.col("quality").is_null() & (pl.col("quality_status") == status)
             facts = _because(facts, missing, pl.lit(f"judge.quality=missing ({status})"))
-    facts = _bound(facts, "quality", "judge.quality", bounds)
+    facts = _bound(facts, "quality", "judge.quality", bounds, {})
     left = facts.filter(before.is_null() & pl.col("reason").is_not_null())["id"]
     orphan = pl.col("cluster_id").is_in(left.implode()) & (pl.col("cluster_id") != pl.col("id"))
     reason = pl.format("dedup.keeper_rejected={}", pl.col("cluster_id").bin.encode("hex"))

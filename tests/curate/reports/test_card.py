@@ -136,3 +136,14 @@ def test_same_documents_in_other_objects_give_the_same_version(small_run, mixed)
     counts = write_ledger(run.work, [*renamed, run.parts[2]], run.decisions, select.columns_of(run.config))
     pages = card.pages(run.config, run.manifest, counts, run.published, kept_of(run))
     assert pages == run.pages
+
+
+def test_bounds_by_language_are_a_table(small_run, mixed):
+    own = {"de": {"length.words": {"min": 10, "max": 90}}, "uk": {"like": "de", "length.words": {"min": None}}}
+    run = small_run(replace(mixed, settings=mixed.settings | {"by_language": own}))
+    readme = run.pages["README.md"]
+    assert "| Language | `length.words@provider.1` |\n|---|---|\n" in readme
+    assert "| deu\\_Latn | 10 &lt;= value &lt;= 90 |" in readme
+    assert "| ukr\\_Latn" not in readme
+    assert "| ukr\\_Cyrl | value &lt;= 90 |" in readme
+    assert "| Language | `length" not in small_run(mixed).pages["README.md"]

@@ -133,3 +133,22 @@ def test_large_cluster_is_cut(small_run, mixed, monkeypatch):
     assert len(cluster["others"]) == 2
     assert cluster["others_left_out"] == 3
     assert "3 more" in format_explanation(explain(run, best.id.hex()))
+
+
+def test_a_value_stands_beside_the_bound_of_its_language(small_run, mixed):
+    own = {"de": {"length.words": {"min": 66}}, "und": {"length.words": {"min": None}}}
+    run = small_run(replace(mixed, settings=mixed.settings | {"by_language": own}))
+    for url, language, low, reason in (
+        ("http://b.example/near", "deu_Latn", 66.0, "length.words=65.0 < 66.0"),
+        ("http://a.example/<b>short</b>", "und", None, None),
+        ("http://b.example/copy", None, 20.0, None),
+    ):
+        row = by_url(run, url)
+        words = row["measures"][0]
+        assert (words["bounds_of"], words["min"], words["decided"]) == (language, low, reason is not None)
+        assert reason is None or row["reason"] == reason
+        shown = next(line for line in format_explanation([row]).splitlines() if line.startswith("  length.words"))
+        assert (f" for {language}]" in shown) == (language is not None)
+    assert "[66 <= value for deu_Latn]  <- rejected by this" in format_explanation(
+        explain(run, "http://b.example/near")
+    )

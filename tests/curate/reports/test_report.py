@@ -185,3 +185,16 @@ def test_bound_of_a_keep_fraction_is_drawn(small_run, mixed):
 def test_same_ledger_same_page(small_run, mixed):
     run = small_run(mixed)
     assert write(run) == write(run)
+
+
+def test_bounds_by_language_are_shown_and_counted_by(small_run, mixed):
+    own = {"de": {"length.words": {"min": 66}}, "und": {"length.words": {"min": None}}}
+    run = small_run(replace(mixed, settings=mixed.settings | {"by_language": own}))
+    words = run_record.read(run.work.root).measures[0]
+    found = histogram(run.ledger.lazy(), words)
+    limits = {"deu_Latn": 66, "und": -1}
+    values = run.ledger.select("lang", words.column).drop_nulls().rows()
+    assert sum(found.beyond) == sum(value < limits.get(lang, 20) for lang, value in values) == 1
+    text = Page(write(run)).text
+    assert "other bounds in 2 languages" in text
+    assert "66 <= value" in text

@@ -323,3 +323,36 @@ def test_decisions_are_json_safe_in_their_reasons():
     rows = [doc(1, lang='x"\\\n')]
     [reason] = reasons(select(facts(rows), None, None, config(languages=["eng_Latn"]), judged=False))
     assert json.loads(json.dumps(reason)) == 'language=x"\\\n'
+
+
+OWN = {
+    "de": {"length.words": {"min": 5}, "gopher.alpha_word_ratio": {"min": None}},
+    "und": {"length.words": {"max": 40}},
+}
+
+
+@given(corpora())
+def test_a_document_meets_the_bounds_of_its_language(rows):
+    table = decided(rows, [], dedup=None, by_language=OWN)
+    limits = {"eng_Latn": (20.0, 100.0, 0.8), "deu_Latn": (5.0, 100.0, None), "und": (20.0, 40.0, 0.8)}
+    for row in table.filter(pl.col("reason").ne_missing("duplicate_id")).iter_rows(named=True):
+        low, high, alpha = limits[row["lang"]]
+        words, share = row[WORDS], row[ALPHA]
+        expected = (
+            f"length.words={words} < {low}" if words < low
+            else f"length.words={words} > {high}" if words > high
+            else f"gopher.alpha_word_ratio={share} < {alpha}" if alpha is not None and share < alpha
+            else None
+        )  # fmt: skip
+        assert row["reason"] == expected
+
+
+def test_a_document_without_a_language_meets_the_bounds_of_all_others():
+    table = decided([doc(1, lang=None, **{WORDS: 10.0})], [], by_language=OWN)
+    assert reasons(table) == ["length.words=10.0 < 20.0"]
+
+
+def test_a_measure_without_bounds_may_be_bounded_in_one_language():
+    rows = [doc(1), doc(2, lang="deu_Latn")]
+    measure, table = [{"filter": "length.words"}], {"de": {"length.words": {"max": 40}}}
+    assert reasons(decided(rows, [], measure=measure, by_language=table)) == [None, "length.words=50.0 > 40.0"]
