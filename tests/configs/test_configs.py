@@ -1,6 +1,5 @@
 """Every shipped config loads, checks, and means what it says."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -63,7 +62,7 @@ def test_the_fineweb_recipe_has_the_papers_bounds() -> None:
     assert config.dedup.minhash is not None
     minhash = config.dedup.minhash
     assert (minhash.bands, minhash.rows, minhash.shingle_words) == (14, 8, 5)
-    families = ("gopher.", "repetition.", "fineweb.", "c4.")
+    families = ("gopher.", "repetition.", "fineweb.", "c4.", "url.blocked_domain")
     bounded = [f for f in filters.FILTERS.values() if f.name.startswith(families) and "@" not in f.name]
     bounded = [f for f in bounded if f.default != filters.Bounds()]
     expected = {f.name: (f.default.min, f.default.max) for f in bounded}
@@ -74,11 +73,3 @@ def test_the_fineweb_recipe_has_the_papers_bounds() -> None:
     assert {after for name, after in seen_by.items() if name.startswith("fineweb.")} == {("c4.clean@datatrove.1",)}
     assert {after for name, after in seen_by.items() if not name.startswith("fineweb.")} == {()}
     assert [step.transform for step in config.measure if isinstance(step, TransformConfig)] == ["c4.clean", "pii.mask"]
-
-
-def test_what_the_fineweb_recipe_lacks_is_not_here() -> None:
-    """Once one of these families exists, the recipe must use it, and this test and its comment must go."""
-    lacking = re.search(r"NOT HERE YET(.*?)DIFFERS", (ROOT / "configs/fineweb.yaml").read_text(), re.DOTALL)
-    assert lacking is not None
-    assert "URL block list" in lacking[1]
-    assert not [name for name in filters.FILTERS if name.startswith("url.")]
