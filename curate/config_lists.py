@@ -15,9 +15,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from curate.config_values import LocalUri, Strict
+from curate.config_values import Language, LocalUri, Strict
 from curate.errors import ConfigError, CurateError
 from curate.yaml_source import KeyPath
+from filters.badwords import BadWords
 from filters.lists import Domains, Subwords, Words
 
 COMMENT = re.compile(r"(?:^|\s)#.*")
@@ -41,7 +42,12 @@ def _files(value: object) -> object:
 
 Files = Annotated[tuple[Annotated[ListFile, Field(strict=False)], ...], BeforeValidator(_files), Field(min_length=1)]
 
-FORMS: Mapping[Any, Any] = dict.fromkeys((Domains, Subwords, Words), Files)
+FORMS: Mapping[Any, Any] = {
+    Domains: Files,
+    Words: Files,
+    Subwords: Files,
+    Mapping[str, BadWords]: Annotated[Mapping[Language, Files], Field(min_length=1)],
+}
 """Type of a filter's knob -> what a config says for it. Such a knob has to be there: an empty list never fires."""
 
 Where = Callable[[KeyPath], str]

@@ -112,6 +112,42 @@ def test_a_list_that_cannot_serve_is_refused_with_the_line_that_names_it(
         assert part in str(caught.value)
 
 
+def badwords(words: object) -> dict[str, Any]:
+    return {"filter": "badwords.per_1000_words", "params": {"words": words}}
+
+
+def test_a_list_a_language_under_any_name_of_it(tmp_path: Path) -> None:
+    config = config_of(tmp_path, badwords({"en": "lists/ads.txt"}), text="darn\nSome  Phrase\n")
+    table = pa.table({
+        "text": pa.array(["some phrase", "darn good"], pa.large_string()), "lang": ["eng_Latn", "deu_Latn"],
+    })  # fmt: skip
+    assert measure(table, config.measure)[0].column("badwords.per_1000_words@c4.1").to_pylist() == [500.0, 0.0]
+    same = config_of(tmp_path, badwords({"eng_Latn": ["lists/same.txt"]}), text="darn\nSome  Phrase\n")
+    assert identity(same.measure) == identity(config.measure)
+    other = config_of(tmp_path, badwords({"de": "lists/ads.txt"}), text="darn\nSome  Phrase\n")
+    assert identity(other.measure) != identity(config.measure)
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "said"),
+    [
+        ({"en": "lists/none.txt"}, "darn", ["measure.0.params.words.eng_Latn: ", "none.txt cannot be read"]),
+        ({"en": "lists/ads.txt"}, "...", ["line 1: never found"]),
+        ({"en": "lists/ads.txt", "eng": "lists/ads.txt"}, "darn", ["a language stands there twice"]),
+        ({"english": "lists/ads.txt"}, "darn", ["'english' is no language code"]),
+        ({}, "darn", ["params.words", "at least 1"]),
+        ("lists/ads.txt", "darn", ["params.words", "should be an object"]),
+    ],
+)
+def test_lists_by_language_that_cannot_serve_are_refused(
+    tmp_path: Path, words: object, text: str, said: list[str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config_of(tmp_path, badwords(words), text=text)
+    for part in [".yaml:", *said]:
+        assert part in str(caught.value)
+
+
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_list_that_changes_while_a_run_goes_on_stops_it(tmp_path: Path, *, gone: bool) -> None:
     config = config_of(tmp_path, BLOCKED)
