@@ -134,6 +134,27 @@ def check(config: Config) -> None:
     typer.echo("ok")
 
 
+@app.command()
+def preview(
+    config: Config,
+    *,
+    documents: Annotated[int, typer.Option(min=1, help="Documents to look at, drawn by hash.")] = 1000,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The page; it shows text of documents.")] = Path(
+        "preview.html"
+    ),
+) -> None:
+    """Show what each bound does to a sample of the inputs: histograms, losses, and the documents nearest to it."""
+    from curate.config_file import load
+    from curate.reports import preview as pages
+    from curate.sample import measured_sample
+    from flows.summary import previewed
+
+    loaded = load(config)
+    found = pages.preview(loaded, measured_sample(loaded, documents))
+    output.write_bytes(pages.page(loaded, found))
+    typer.echo(printable(f"{previewed(found)}\npage: {output}"))
+
+
 @app.command("filters")
 def list_filters(name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None) -> None:
     """List what documents can be measured by."""
