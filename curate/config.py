@@ -17,7 +17,7 @@ from pydantic import (
 
 from curate.config_languages import LanguageBounds, each_once, faults, with_languages
 from curate.config_lists import without_places
-from curate.config_measures import Measured, MeasureStep, ScoreBounds, measured
+from curate.config_measures import Measured, MeasureStep, ScoreBounds, measured, repeated
 from curate.config_values import (
     BaseUrl,
     Bytes,
@@ -325,9 +325,8 @@ class RunConfig(Strict):
                 "the prompt apart: raise it, or lower max_tokens and max_source_tokens of judge and synthesize"
             )
         entries = measured(self.measure)
-        names = [m.column for m in entries]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
-            raise ValueError(f"measure: {', '.join(twice)} stands there twice; give one entry both bounds")
+        if twice := repeated(self.measure):
+            raise Findings([(("measure", number), sentence) for number, sentence in twice])
         types: dict[str, str] = {}
         for source in self.inputs:
             for column, kind in source.extra.items():

@@ -51,10 +51,10 @@ class Change(Strict):
         """Only what is set: an absent side is inherited, a null one is not."""
         return {side: getattr(self, side) for side in ("min", "max") if side in self.model_fields_set}
 
-    def over(self, inherited: Limits) -> Limits:
-        """`inherited` with what is set here."""
+    def over(self, limits: Limits) -> Limits:
+        """`limits` with what is set here."""
         written = self.as_written()
-        return written.get("min", inherited[0]), written.get("max", inherited[1])
+        return written.get("min", limits[0]), written.get("max", limits[1])
 
 
 class LanguageBounds(Strict):
@@ -99,13 +99,24 @@ def with_languages(measured: Sequence[Measured], table: Mapping[str, LanguageBou
 
 
 def _bounds_of(measured: Measured, table: Mapping[str, LanguageBounds]) -> dict[str, Bounds | None]:
-    inherited = _limits(measured)
+    others = _limits(measured)
     found = {language: _resolved(measured, language, table) for language in table}
     return {
         language: Bounds(min=low, max=high) if (low, high) != (None, None) else None
         for language, (low, high) in sorted(found.items())
-        if (low, high) != inherited
+        if (low, high) != others
     }
+
+
+def own_change(measured: Measured, row: LanguageBounds) -> tuple[str, Change] | None:
+    """What a row says of a measure, and the name that it calls it by; None where it says nothing."""
+    return next(((name, change) for name, change in row.changes.items() if _means(name, measured)), None)
+
+
+def inherited(measured: Measured, language: str, table: Mapping[str, LanguageBounds]) -> Limits:
+    """What would apply to a language of the table if its own row said nothing of the measure."""
+    like = table[language].like
+    return _limits(measured) if like is None else _resolved(measured, like, table)
 
 
 def _limits(measured: Measured) -> Limits:
@@ -117,8 +128,8 @@ def _resolved(measured: Measured, language: str, table: Mapping[str, LanguageBou
     """What applies to one language: the entry of `measure`, changed along the chain of `like`, its own row last."""
     limits = _limits(measured)
     for each in reversed(_chain(language, table)):
-        for name, change in table[each].changes.items():
-            limits = change.over(limits) if _means(name, measured) else limits
+        _, change = own_change(measured, table[each]) or ("", None)
+        limits = change.over(limits) if change else limits
     return limits
 
 
@@ -179,10 +190,10 @@ def _faults_of_limits(measured: Measured, table: Mapping[str, LanguageBounds]) -
     """Of the languages that name this filter: what the others have was found where it is written."""
     found: list[tuple[KeyPath, str]] = []
     for language, row in table.items():
-        name = next((each for each in row.changes if _means(each, measured)), None)
-        if name is None:
+        name, change = own_change(measured, row) or ("", None)
+        if change is None:
             continue
-        written = row.changes[name].as_written()
+        written = change.as_written()
         wrong = [out_of_reach(name, side, value) for side, value in written.items() if value is not None]
         low, high = _resolved(measured, language, table)
         if low is not None and high is not None and low > high:

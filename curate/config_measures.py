@@ -64,10 +64,15 @@ class FilterConfig(Strict):
     publish: bool = False
     """Write the value into `data/` as a column."""
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What measures; its keyword-only parameters are the knobs."""
+        return filters.get(self.filter).measure
+
     @model_validator(mode="after")
     def exists_and_params_fit(self) -> Self:
         """Refuse unknown filters, unknown parameters and bounds that no value can reach."""
-        _check_params(self.filter, filters.get(self.filter).measure, self.params)
+        _check_params(self.filter, self.function, self.params)
         for side in ("min", "max"):
             value = getattr(self.keep, side, None) if self.keep else None
             if value is not None and (fault := out_of_reach(self.filter, side, value)):
@@ -89,10 +94,15 @@ class TransformConfig(Strict):
     transform: str
     params: Mapping[str, Any] = {}
 
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What rewrites; its keyword-only parameters are the knobs."""
+        return filters.get_transform(self.transform).rewrite
+
     @model_validator(mode="after")
     def exists_and_params_fit(self) -> Self:
         """Refuse unknown transforms and unknown parameters."""
-        _check_params(self.transform, filters.get_transform(self.transform).rewrite, self.params)
+        _check_params(self.transform, self.function, self.params)
         return self
 
 
@@ -152,4 +162,17 @@ def measured(steps: Sequence[MeasureStep]) -> list[Measured]:
             after = (*after, filters.get_transform(step.transform).label)
         else:
             found.append(Measured(step, after))
+    return found
+
+
+def repeated(steps: Sequence[MeasureStep]) -> list[tuple[int, str]]:
+    """Entries that measure what an earlier one does on the same text: their number, and the sentence."""
+    numbers = [n for n, step in enumerate(steps) if isinstance(step, FilterConfig)]
+    first: dict[str, int] = {}
+    found = []
+    for number, each in zip(numbers, measured(steps), strict=True):
+        earlier = first.setdefault(each.column, number)
+        if earlier != number:
+            sentence = f"{each.column} stands there twice, first as measure.{earlier}; give one entry both bounds"
+            found.append((number, sentence))
     return found

@@ -123,15 +123,59 @@ def run(
 
 
 @app.command()
-def check(config: Config) -> None:
-    """Say whether a config can run: its inputs, models and prompts are looked up, nothing is started."""
+def check(
+    config: Config,
+    *,
+    sample: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Measure N documents here, and name bounds that do nothing.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 2 where there is a warning.")] = False,
+) -> None:
+    """Say whether a config can run, and warn of what in it does not do what it seems to. Starts no server and no run.
+
+    Its inputs, models and prompts are looked up. A warning says where, why and what to write instead.
+    """
     from curate.check import check as checked
     from curate.config_file import load
+    from curate.errors import ConfigError
+    from curate.lint import lint, lint_sample, located
+    from curate.sample import measured_sample
 
-    found = checked(load(config))
-    for name, (objects, size) in found.items():
+    loaded = load(config)
+    for name, (objects, size) in checked(loaded).items():
         typer.echo(printable(f"{name}: {objects:,} objects, {size:,} bytes"))
-    typer.echo("ok")
+    findings = lint(loaded)
+    if sample is not None:
+        measured = measured_sample(loaded, sample)
+        typer.echo(f"sample: {measured.documents.num_rows:,} documents of {measured.read:,} records read")
+        findings += lint_sample(loaded, measured)
+    for line in located(findings, config):
+        typer.echo(printable(f"warning: {line}"))
+    said = f"{len(findings)} warning{'s' if len(findings) > 1 else ''}"
+    if findings and strict:
+        raise ConfigError(f"{config}: {said}, and --strict was given")
+    typer.echo(f"ok, with {said}" if findings else "ok")
+
+
+@app.command()
+def preview(
+    config: Config,
+    *,
+    documents: Annotated[int, typer.Option(min=1, help="Documents to look at, drawn by hash.")] = 1000,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The page; it shows text of documents.")] = Path(
+        "preview.html"
+    ),
+) -> None:
+    """Show what each bound does to a sample of the inputs: histograms, losses, and the documents nearest to it."""
+    from curate.config_file import load
+    from curate.reports import preview as pages
+    from curate.sample import measured_sample
+    from flows.summary import previewed
+
+    loaded = load(config)
+    found = pages.preview(loaded, measured_sample(loaded, documents))
+    output.write_bytes(pages.page(loaded, found))
+    typer.echo(printable(f"{previewed(found)}\npage: {output}"))
 
 
 @app.command("filters")

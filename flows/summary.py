@@ -4,6 +4,7 @@ import polars as pl
 
 import curate
 from curate.changes import Changes
+from curate.reports.preview import Preview
 from curate.rescoring import Rescored
 from curate.result import RunResult
 
@@ -40,6 +41,20 @@ def rescored(result: Rescored) -> str:
         return f"{changed(result.changes)}\nnothing changes"
     stages = "; ".join(f"{stage}: {why}" for stage, why in result.must_run.items())
     return f"{changed(result.changes)}\nto publish this, put it into the config and run that: {stages}"
+
+
+def previewed(found: Preview) -> str:
+    """A line a rule: documents beyond its bounds, those that leave by it, those that leave by it alone."""
+    lines = [f"{found.documents:,} documents of {found.read:,} records: {found.kept:,} pass all rules"]
+    lines += [f"{number:>8,}  {rule}" for rule, number in found.others.items()]
+    if found.losses:
+        wide = max(len(loss.measure.name) for loss in found.losses)
+        lines.append(f"{'beyond':>8} {'by it':>8} {'only it':>8}")
+        lines += [
+            f"{loss.beyond:>8,} {loss.first:>8,} {loss.only:>8,}  {loss.measure.name:<{wide}}  {loss.bounds}"
+            for loss in found.losses
+        ]
+    return "\n".join(lines)
 
 
 def changed(found: Changes) -> str:

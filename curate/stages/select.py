@@ -15,7 +15,7 @@ import polars as pl
 
 from curate.clusters import keepers
 from curate.config import DedupConfig, RunConfig
-from curate.config_measures import Bounds, ScoreBounds
+from curate.config_measures import Bounds, Measured, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
 from curate.ledger import of_language
@@ -110,6 +110,15 @@ def _fold_equal_ids(facts: pl.DataFrame) -> pl.DataFrame:
 def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
     """Texts of which transforms left nothing: what is measured on them says nothing."""
     return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
+
+
+def breaks(facts: pl.DataFrame, measured: Measured) -> pl.Series:
+    """bool[documents]: whose value lies beyond the bounds of a measure, whatever else decides about them."""
+    undecided = facts.with_columns(reason=pl.lit(None, pl.String))
+    bounds = measured.filter.keep
+    return _bound(undecided, measured.column, measured.filter.filter, bounds, measured.by_language)[
+        "reason"
+    ].is_not_null()
 
 
 def _bound(

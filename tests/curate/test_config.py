@@ -139,7 +139,10 @@ def test_a_wrong_measure_is_refused(tmp_path: Path, measure: str, said: str) -> 
 
 def test_a_measure_may_stand_once(tmp_path: Path) -> None:
     entry = "  - {filter: gopher.alpha_word_ratio}\n"
-    assert "stands there twice" in refusal(tmp_path, f"{ONE_SOURCE}measure:\n{entry}{entry}")
+    message = refusal(tmp_path, f"{ONE_SOURCE}measure:\n{entry}{entry}")
+    assert (
+        "run.yaml:8: measure.1: gopher.alpha_word_ratio@datatrove.1 stands there twice, first as measure.0" in message
+    )
 
 
 def test_every_finding_is_told_at_once(tmp_path: Path) -> None:

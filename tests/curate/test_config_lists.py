@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -11,6 +12,7 @@ from curate.config_file import load
 from curate.errors import ConfigError, CurateError
 from curate.reports import card
 from curate.stages.measure import identity, measure
+from tests.curate.inline import run_inline
 from tests.curate.runs import write_config
 
 DOMAINS = "# ours\nads.example  # a comment\n\n*.Bad.Example\r\n"
@@ -157,3 +159,22 @@ def test_a_list_that_changes_while_a_run_goes_on_stops_it(tmp_path: Path, *, gon
         list_file.write_text("new.example\n")
     with pytest.raises(CurateError, match=r"ads\.txt: (cannot be read|another content)"):
         measure(documents("https://b.org"), config.measure)
+
+
+def test_a_run_says_which_document_a_list_turned_away_and_measures_anew_when_it_changes(tmp_path: Path) -> None:
+    def run(name: str, text: str) -> tuple[dict[str, int], int]:
+        (tmp_path / name).write_text(text)
+        step = {"filter": "url.blocked_domain", "params": {"domains": name}, "keep": {"max": 0}}
+        inputs = [{"source": "s", "uri": "in.jsonl", "fields": {"url": "url"}}]
+        result, executed = run_inline(
+            write_config(tmp_path, inputs, measure=[{"transform": "pii.mask"}, step], dedup=None)
+        )
+        return dict(result.reasons), executed["measure"]
+
+    rows = [
+        {"text": f"text {n} of the page", "url": f"https://{host}/"} for n, host in enumerate(["a.x", "b.x", "c.y"])
+    ]
+    pl.DataFrame([*rows, {"text": "no address", "url": None}]).write_ndjson(tmp_path / "in.jsonl")
+    assert run("list.txt", "b.x\n") == ({"url.blocked_domain": 1}, 1)
+    assert run("moved.txt", "b.x\n") == ({"url.blocked_domain": 1}, 0)
+    assert run("list.txt", "x\n") == ({"url.blocked_domain": 2}, 1)

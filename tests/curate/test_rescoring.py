@@ -70,6 +70,10 @@ def test_with_the_bounds_of_the_run_every_decision_is_that_of_the_run(work: Path
             {"measure": [{"filter": "fineweb.line_punct_ratio", "keep": {"min": 0.5}}]},
         ),
         ("languages=[en, de]", {"languages": ["en", "de"]}),
+        (
+            "by_language={de: {gopher.word_count: {min: 200}}}",
+            {"by_language": {"de": {"gopher.word_count": {"min": 200}}}},
+        ),
         ("dedup.minhash.min_similarity=0.95", {"dedup": {"minhash": {"min_similarity": 0.95}}}),
     ],
 )

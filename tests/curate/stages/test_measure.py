@@ -129,7 +129,10 @@ def test_the_stored_documents_stand_row_for_row(tmp_path: Path, corpus: list[dic
             {"transform": "c4.clean", "filter": "length.words"},
             "measure.1.filter: unknown key; allowed: params, transform",
         ),
-        ({"filter": "length.characters"}, "measure: length.characters@unicode.1 stands there twice"),
+        (
+            {"filter": "length.characters"},
+            "measure.1: length.characters@unicode.1 stands there twice, first as measure.0",
+        ),
         ({"filter": "length.words", "kep": {}}, "measure.1.kep: unknown key; did you mean 'keep'?"),
     ],
 )
