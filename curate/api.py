@@ -1,10 +1,12 @@
 """The public functions behind `import curate` and the command line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from curate.changes import Changes, changes, documents_of
 from curate.check import check_compile_cache, check_models
 from curate.config import RunConfig
 from curate.config_file import load
@@ -13,6 +15,8 @@ from curate.execution.executor import Executor, Progress, silent
 from curate.pipeline import Pipeline, Wrap, direct
 from curate.reports import openlineage
 from curate.reports.explanation import explain_document
+from curate.rescoring import Rescored
+from curate.rescoring import rescore as rescored
 from curate.result import RunResult
 from curate.storage import Store, lock
 
@@ -54,6 +58,20 @@ def read_ledger(work: str | Path) -> pl.LazyFrame:
         raise CurateError(f"{work}: no ledger here; expected the work folder of a finished run (`work:` in its config)")
     store = Store(Path(work))
     return store.scan(store.list("ledger"))
+
+
+def rescore(work: str | Path, settings: Sequence[str]) -> Rescored:
+    """What a finished run would keep under other bounds, such as `gopher.word_count.min=60`. Runs no stage."""
+    return rescored(Path(work), settings)
+
+
+def diff(before: str | Path, after: str | Path) -> Changes:
+    """What entered and what left between two runs over the same documents, by their ids."""
+    frames = [
+        documents_of(read_ledger(work)).select("id", "status", "reason", "text_hash").collect()
+        for work in (before, after)
+    ]
+    return changes(*frames)
 
 
 def explain(work: str | Path, document: str) -> list[dict[str, Any]]:

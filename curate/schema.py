@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised when a dataset on disk changes its columns, types or meaning; written into every file's metadata."""
 
 ID = pa.binary(16)
@@ -91,6 +91,7 @@ LEDGER = pa.schema([
     ("lang_score", pa.float64()),
     ("is_synthetic", pa.bool_()),
     ("derived_from", pa.list_(ID)),
+    ("text_chars", pa.int64()),             # code points of the text; null where there is none
     ("token_estimate", pa.int64()),         # UTF-8 bytes / 4, rounded up: English prose has 4 to 4.5 bytes a token
     ("cluster_id", ID),                     # id of the keeper of its duplicates; its own where it has none
     ("dup_count", pa.int64()),              # documents of the cluster, itself included

@@ -84,6 +84,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     return values, lines
 
 
+def value(text: str) -> Any:
+    """One plain value as a config writes it: `60`, `null`, `[en, de]`. Raises ConfigError."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ConfigError("not a plain value; expected a number, a word, null or a list such as [en, de]") from None
+
+
 def _parse(text: str, path: Path) -> tuple[Any, dict[KeyPath, int]]:
     if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
         raise ConfigError(f"{path}: YAML aliases (*name) are not allowed; write the value out")

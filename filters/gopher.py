@@ -63,7 +63,7 @@ def mean_word_length(batch: TextBatch) -> Floats:
 )
 def hash_ratio(batch: TextBatch) -> Floats:
     """Hash signs (`#`) over all words, 0 upwards (`C##` is one word with two signs); 0.0 without words."""
-    return ratio(batch.once(_symbols)[0], batch.words.counts())
+    return ratio(batch.once(symbols)[0], batch.words.counts())
 
 
 @register(
@@ -76,7 +76,7 @@ def hash_ratio(batch: TextBatch) -> Floats:
 )
 def ellipsis_ratio(batch: TextBatch) -> Floats:
     """Ellipses (`...` without overlaps, and U+2026) over all words, 0 upwards; 0.0 without words."""
-    return ratio(batch.once(_symbols)[1], batch.words.counts())
+    return ratio(batch.once(symbols)[1], batch.words.counts())
 
 
 @register(
@@ -160,7 +160,8 @@ def _word_facts(batch: TextBatch) -> _WordFacts:
     return _WordFacts(*_count_words(batch.data, words.start, words.end, words.first, KINDS))
 
 
-def _symbols(batch: TextBatch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def symbols(batch: TextBatch) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(hash signs, ellipses) of each document; pass it to `batch.once`."""
     hashes, ellipses = _count_symbols(batch.data, batch.offsets)
     return hashes, ellipses
 

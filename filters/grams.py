@@ -11,7 +11,7 @@ _BASE = 0x9E3779B97F4A7C15
 """Odd, so that powers never vanish modulo 2^64."""
 
 _MIX = 0xD6E8FEB86659FD93
-_PREFIX = 12
+PREFIX = 12
 """Bytes by which a gram is known to be alone in its document: two grams that are equal begin with equal bytes."""
 
 _POWERS = 256
@@ -29,20 +29,20 @@ def gram_characters(data, start, end, first, top_sizes, dup_sizes):
     num_documents = len(first) - 1
     top = np.zeros((num_documents, len(top_sizes)), np.int64)
     dup = np.zeros((num_documents, len(dup_sizes)), np.int64)
-    most_words, most_bytes = _most(start, end, first)
-    joined = np.empty(most_bytes + _PREFIX, np.uint8)
+    most_words, most_bytes = most_of(start, end, first)
+    joined = np.empty(most_bytes + PREFIX, np.uint8)
     byte_at, char_at = np.empty(most_words + 1, np.int64), np.empty(most_words + 1, np.int64)
     hash_at = np.empty(most_words + 1, np.uint64)
-    size = _table_size(most_words)
+    size = table_size(most_words)
     seen, alone = np.empty(8 * size, np.uint8), np.empty(most_words, np.uint8)
     slots = np.empty(most_words, np.int64)
     keys, values, counts = np.zeros(size, np.uint64), np.zeros(size, np.int64), np.zeros(size, np.int64)
-    powers = _power_table()
+    powers = power_table()
     epoch = np.int64(0)
     for i in range(num_documents):
         num_words = first[i + 1] - first[i]
-        _join(data, start, end, first[i], num_words, joined, byte_at, char_at, hash_at, powers)
-        _find_alone_pairs(num_words, byte_at, hash_at, powers, slots, seen, alone)
+        join(data, start, end, first[i], num_words, joined, byte_at, char_at, hash_at, powers)
+        find_alone_pairs(num_words, byte_at, hash_at, powers, slots, seen, alone)
         for k in range(len(top_sizes)):
             epoch += 1
             n = top_sizes[k]
@@ -58,7 +58,7 @@ def gram_characters(data, start, end, first, top_sizes, dup_sizes):
 
 
 @njit(cache=True, nogil=True)
-def _most(start, end, first):
+def most_of(start, end, first):
     """(most words, most bytes of words) of a document."""
     most_words = most_bytes = 0
     for i in range(len(first) - 1):
@@ -71,7 +71,7 @@ def _most(start, end, first):
 
 
 @njit(cache=True, nogil=True)
-def _table_size(num_items):
+def table_size(num_items):
     """A power of two of at least twice the items."""
     size = 16
     while size < 2 * num_items:
@@ -80,7 +80,8 @@ def _table_size(num_items):
 
 
 @njit(cache=True, nogil=True)
-def _power_table():
+def power_table():
+    """The first powers of _BASE: uint64[_POWERS]."""
     powers = np.empty(_POWERS, np.uint64)
     powers[0] = 1
     for k in range(1, _POWERS):
@@ -103,7 +104,7 @@ def _power(powers, exponent):
 
 
 @njit(cache=True, nogil=True)
-def _join(data, start, end, begin, num_words, joined, byte_at, char_at, hash_at, powers):
+def join(data, start, end, begin, num_words, joined, byte_at, char_at, hash_at, powers):
     """Put the words together; note where each begins in bytes and characters, and the hash of all before it."""
     byte_at[0] = char_at[0] = 0
     hash_at[0] = 0
@@ -125,17 +126,17 @@ def _join(data, start, end, begin, num_words, joined, byte_at, char_at, hash_at,
         b += num_bytes
         hash_at[j + 1] = hash_at[j] * _power(powers, num_bytes) + h
         byte_at[j + 1], char_at[j + 1] = b, c
-    joined[b : b + _PREFIX] = 0
+    joined[b : b + PREFIX] = 0
 
 
 @njit(cache=True, nogil=True)
-def _hash_of(j, n, byte_at, hash_at, powers):
+def hash_of(j, n, byte_at, hash_at, powers):
     """Hash of words j to j + n put together."""
     return hash_at[j + n] - hash_at[j] * _power(powers, byte_at[j + n] - byte_at[j])
 
 
 @njit(cache=True, nogil=True)
-def _spread(h):
+def spread(h):
     """Mix the high bits of a product into the low ones, which choose the slot."""
     h = (h ^ (h >> np.uint64(32))) * np.uint64(_MIX)
     return h ^ (h >> np.uint64(32))
@@ -151,12 +152,12 @@ def _mark_alone(num_items, slots, seen, alone):
 
 
 @njit(cache=True, nogil=True)
-def _find_alone_pairs(num_words, byte_at, hash_at, powers, slots, seen, alone):
+def find_alone_pairs(num_words, byte_at, hash_at, powers, slots, seen, alone):
     """alone[j] = 1 where no other pair of words equals words j, j + 1; a collision only loses a mark."""
-    mask = 8 * _table_size(num_words) - 1
+    mask = 8 * table_size(num_words) - 1
     seen[: mask + 1] = 0
     for j in range(num_words - 1):
-        slots[j] = _spread(_hash_of(j, 2, byte_at, hash_at, powers)) & np.uint64(mask)
+        slots[j] = spread(hash_of(j, 2, byte_at, hash_at, powers)) & np.uint64(mask)
     _mark_alone(num_words - 1, slots, seen, alone)
     if num_words:
         alone[num_words - 1] = 0
@@ -164,13 +165,13 @@ def _find_alone_pairs(num_words, byte_at, hash_at, powers, slots, seen, alone):
 
 @njit(cache=True, nogil=True)
 def _find_alone_prefixes(num_words, joined, byte_at, slots, seen, alone):
-    """alone[j] = 1 where no other word begins the _PREFIX bytes of words that begin at word j."""
-    mask = 8 * _table_size(num_words) - 1
+    """alone[j] = 1 where no other word begins the PREFIX bytes of words that begin at word j."""
+    mask = 8 * table_size(num_words) - 1
     seen[: mask + 1] = 0
     for j in range(num_words):
         low = load_8(joined, byte_at[j])
-        high = load_8(joined, byte_at[j] + _PREFIX - 8)
-        slots[j] = _spread(low * np.uint64(_BASE) + high) & np.uint64(mask)
+        high = load_8(joined, byte_at[j] + PREFIX - 8)
+        slots[j] = spread(low * np.uint64(_BASE) + high) & np.uint64(mask)
     _mark_alone(num_words, slots, seen, alone)
 
 
@@ -189,7 +190,8 @@ def _same_bytes(joined, a, b, num_bytes):
 
 
 @njit(cache=True, nogil=True)
-def _same_words(joined, byte_at, a, b, n):
+def same_words(joined, byte_at, a, b, n):
+    """Whether words a to a + n are words b to b + n; together they have as many bytes."""
     for k in range(1, n):
         if byte_at[a + k] - byte_at[a] != byte_at[b + k] - byte_at[b]:
             return False
@@ -201,7 +203,7 @@ def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, v
     """(characters of the most frequent n-gram, n - 1 spaces with them) x its count. A slot is empty in a new epoch."""
     if num_words < n:
         return 0
-    mask = _table_size(num_words) - 1
+    mask = table_size(num_words) - 1
     best, best_count = np.int64(0), np.int64(1)
     for j in range(num_words - n + 1):
         lonely = False
@@ -209,15 +211,15 @@ def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, v
             lonely |= alone[j + k] != 0
         if lonely:
             continue
-        h = _hash_of(j, n, byte_at, hash_at, powers)
+        h = hash_of(j, n, byte_at, hash_at, powers)
         num_bytes = byte_at[j + n] - byte_at[j]
-        slot = np.int64(_spread(h) & np.uint64(mask))
+        slot = np.int64(spread(h) & np.uint64(mask))
         while values[slot] >> 32 == epoch:
             other = values[slot] & 0xFFFFFFFF
             if (
                 keys[slot] == h
                 and byte_at[other + n] - byte_at[other] == num_bytes
-                and _same_words(joined, byte_at, other, j, n)
+                and same_words(joined, byte_at, other, j, n)
             ):
                 break
             slot = (slot + 1) & mask
@@ -234,16 +236,16 @@ def _top(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, v
 @njit(cache=True, nogil=True)
 def _dup(n, num_words, joined, byte_at, char_at, hash_at, powers, alone, keys, values, epoch):
     """Characters of the n-grams that a walk meets again."""
-    mask = _table_size(num_words) - 1
+    mask = table_size(num_words) - 1
     characters = np.int64(0)
     j = 0
     while j + n <= num_words:
         num_bytes = byte_at[j + n] - byte_at[j]
-        if alone[j] and num_bytes >= _PREFIX:
+        if alone[j] and num_bytes >= PREFIX:
             j += 1
             continue
-        h = _hash_of(j, n, byte_at, hash_at, powers)
-        slot = np.int64(_spread(h) & np.uint64(mask))
+        h = hash_of(j, n, byte_at, hash_at, powers)
+        slot = np.int64(spread(h) & np.uint64(mask))
         while values[slot] >> 32 == epoch:
             other = values[slot] & 0xFFFFFFFF
             if (

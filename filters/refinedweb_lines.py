@@ -15,7 +15,7 @@ from filters.unicode import CLASS, CODE_POINTS, decode, decode_before
 RULES = ("uppercase", "numeric", "counter", "one_word", "call")
 _UPPERCASE, _NUMERIC, _COUNTER, _ONE_WORD, _CALL = range(len(RULES))
 
-_UPPER, _NUMBER, _SPACE, _ALNUM, _GAP = 1, 2, 4, 8, 16
+_UPPER, _NUMBER, _SPACE, ALNUM, _GAP = 1, 2, 4, 8, 16
 """`str.isupper`, `isdigit`, `isspace`, `isalnum` of one character; a space that parts the words that are counted."""
 
 _DIGITS_NOT_ND = (
@@ -37,10 +37,10 @@ _NUMBERS_NOT_ND = (
 def _kinds() -> npt.NDArray[np.uint8]:
     kinds = np.zeros(CODE_POINTS, np.uint8)
     kinds[CLASS & unicode.UPPER != 0] = _UPPER
-    kinds[CLASS & unicode.DIGIT != 0] |= _NUMBER | _ALNUM
+    kinds[CLASS & unicode.DIGIT != 0] |= _NUMBER | ALNUM
     kinds[code_points(_DIGITS_NOT_ND)] |= _NUMBER
-    kinds[CLASS & unicode.LETTER != 0] |= _ALNUM
-    kinds[code_points(_NUMBERS_NOT_ND)] |= _ALNUM
+    kinds[CLASS & unicode.LETTER != 0] |= ALNUM
+    kinds[code_points(_NUMBERS_NOT_ND)] |= ALNUM
     kinds[CLASS & unicode.SPACE != 0] |= _SPACE
     kinds[list(b" \t\r\n\v\f\0")] |= _GAP
     kinds.flags.writeable = False
@@ -140,7 +140,7 @@ def _look_at_line(data, p, e, kinds):
 def _is_word_character(data, p, e, kinds):
     """(whether `\\w` matches at p, bytes of the character)."""
     c, length = decode(data, p, e)
-    return c == 0x5F or kinds[c] & _ALNUM != 0, length
+    return c == 0x5F or kinds[c] & ALNUM != 0, length
 
 
 @njit(cache=True, nogil=True)
@@ -202,7 +202,7 @@ def _call_at(data, s, p, e, call, kinds):
         return False
     if p > s:
         c = decode_before(data, s, p)[0]
-        if c == 0x5F or kinds[c] & _ALNUM:
+        if c == 0x5F or kinds[c] & ALNUM:
             return False
     p += len(call)
     return p == e or not _is_word_character(data, p, e, kinds)[0]

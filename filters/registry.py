@@ -1,6 +1,10 @@
-"""Name -> Filter or Transform. A filter measures documents and a transform rewrites them; neither drops one."""
+"""Name -> Filter or Transform. A filter measures documents and a transform rewrites them; neither drops one.
 
-from collections.abc import Callable
+One rule has several maths in the field. Where two of them are here, one has the rule's plain name (`datatrove`) and the
+other is called `rule@semantics`: a config, the reasons in the ledger and `get` all use that name.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,6 +37,8 @@ class Filter:
     """One registered measure and what its numbers mean."""
 
     name: str
+    """As a config says it: the rule, or `rule@semantics` where another semantics has the plain name."""
+
     measure: Measure
     unit: str
     source: str
@@ -52,9 +58,14 @@ class Filter:
     """The bounds of the source, for who wants them; a measure itself applies none."""
 
     @property
+    def rule(self) -> str:
+        """What is measured, whoever defines it."""
+        return self.name.partition("@")[0]
+
+    @property
     def column(self) -> str:
         """Name of the stored column: it changes whenever the meaning of its values does."""
-        return f"{self.name}@{self.semantics}.{self.version}"
+        return f"{self.rule}@{self.semantics}.{self.version}"
 
     @property
     def doc(self) -> str:
@@ -103,7 +114,9 @@ def register(
     high: float | None = None,
     default: Bounds | None = None,
 ) -> Callable[[Measure], Measure]:
-    """Add the decorated function to FILTERS under `name`."""
+    """Add the decorated function to FILTERS under `name`: a rule, or `rule@semantics` beside another semantics."""
+    if "@" in name and not name.endswith(f"@{semantics}"):
+        raise ValueError(f"{name!r}: its semantics is {semantics!r}; register it as rule@{semantics}")
 
     def add(measure: Measure) -> Measure:
         _add(FILTERS, Filter(name, measure, unit, source, semantics, version, low, high, default or Bounds()))
@@ -140,9 +153,15 @@ def _add(registry: dict[str, T], added: T) -> None:
 
 def _named(what: str, name: str, registry: dict[str, T]) -> T:
     if name not in registry:
-        near = get_close_matches(name, registry) or sorted(registry)
+        near = _near(name, registry) or get_close_matches(name, registry) or sorted(registry)
         raise ValueError(f"unknown {what} {name!r}; did you mean {', '.join(near)}? {len(registry)} are registered")
     return registry[name]
+
+
+def _near(name: str, registry: Mapping[str, object]) -> list[str]:
+    """The forms of a rule that is known, under another semantics than the one asked for."""
+    rule, at, _ = name.partition("@")
+    return sorted(known for known in registry if known.startswith(f"{rule}@") or (at and known == rule))
 
 
 def _first_line(function: Any) -> str:

@@ -157,6 +157,27 @@ def check(
     typer.echo(f"ok, with {said}" if findings else "ok")
 
 
+@app.command()
+def preview(
+    config: Config,
+    *,
+    documents: Annotated[int, typer.Option(min=1, help="Documents to look at, drawn by hash.")] = 1000,
+    output: Annotated[Path, typer.Option(metavar="FILE", help="The page; it shows text of documents.")] = Path(
+        "preview.html"
+    ),
+) -> None:
+    """Show what each bound does to a sample of the inputs: histograms, losses, and the documents nearest to it."""
+    from curate.config_file import load
+    from curate.reports import preview as pages
+    from curate.sample import measured_sample
+    from flows.summary import previewed
+
+    loaded = load(config)
+    found = pages.preview(loaded, measured_sample(loaded, documents))
+    output.write_bytes(pages.page(loaded, found))
+    typer.echo(printable(f"{previewed(found)}\npage: {output}"))
+
+
 @app.command("filters")
 def list_filters(name: Annotated[str | None, typer.Argument(help="Show this one in full.")] = None) -> None:
     """List what documents can be measured by."""
@@ -178,6 +199,43 @@ def explain(
 
     rows = curate.explain(work, document)
     typer.echo(json.dumps(rows) if as_json else printable(format_explanation(rows)))
+
+
+@app.command()
+def rescore(
+    work: Work,
+    *,
+    settings: Annotated[
+        list[str], typer.Option("--set", metavar="KEY=VALUE", help="A bound, such as gopher.word_count.min=60.")
+    ],
+    decisions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the new decisions there, as Parquet.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what other bounds would keep, from the ledger: nothing is computed anew, nothing is published."""
+    import curate
+    from flows.summary import rescored
+
+    result = curate.rescore(work, settings)
+    if decisions:
+        result.decisions.write_parquet(decisions)
+    typer.echo(json.dumps(result.to_json()) if as_json else printable(rescored(result)))
+
+
+@app.command()
+def diff(
+    before: Annotated[Path, typer.Argument(help="Work folder of a finished run.")],
+    after: Annotated[Path, typer.Argument(help="Work folder of another one over the same documents.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Show what entered and what left between two runs, by reason."""
+    import curate
+    from flows.summary import changed
+
+    found = curate.diff(before, after)
+    typer.echo(json.dumps(found.to_json()) if as_json else printable(changed(found)))
 
 
 @app.command()

@@ -3,6 +3,9 @@
 import polars as pl
 
 import curate
+from curate.changes import Changes
+from curate.reports.preview import Preview
+from curate.rescoring import Rescored
 from curate.result import RunResult
 
 TOP_REASONS = 5
@@ -29,6 +32,45 @@ def summary(result: RunResult) -> str:
         f"version: {result.output / 'versions' / result.version}" if result.version else "nothing was published"
     )
     lines.append(f"report:  {result.report}")
+    return "\n".join(lines)
+
+
+def rescored(result: Rescored) -> str:
+    """What other bounds would do, and what a run with them has to execute."""
+    if not result.must_run:
+        return f"{changed(result.changes)}\nnothing changes"
+    stages = "; ".join(f"{stage}: {why}" for stage, why in result.must_run.items())
+    return f"{changed(result.changes)}\nto publish this, put it into the config and run that: {stages}"
+
+
+def previewed(found: Preview) -> str:
+    """A line a rule: documents beyond its bounds, those that leave by it, those that leave by it alone."""
+    lines = [f"{found.documents:,} documents of {found.read:,} records: {found.kept:,} pass all rules"]
+    lines += [f"{number:>8,}  {rule}" for rule, number in found.others.items()]
+    if found.losses:
+        wide = max(len(loss.measure.name) for loss in found.losses)
+        lines.append(f"{'beyond':>8} {'by it':>8} {'only it':>8}")
+        lines += [
+            f"{loss.beyond:>8,} {loss.first:>8,} {loss.only:>8,}  {loss.measure.name:<{wide}}  {loss.bounds}"
+            for loss in found.losses
+        ]
+    return "\n".join(lines)
+
+
+def changed(found: Changes) -> str:
+    """A few lines about what entered and what left."""
+    entered, left = sum(found.entered.values()), sum(found.left.values())
+    lines = [
+        f"{found.documents:,} documents: {found.kept_before:,} kept before, {found.kept_after:,} after "
+        f"(+{entered:,} -{left:,})"
+    ]
+    for what, by_rule in (("entered, kept out before by", found.entered), ("left, kept out by", found.left)):
+        if by_rule:
+            lines.append(f"{what}: " + ", ".join(f"{rule} {number:,}" for rule, number in by_rule.items()))
+    if found.reasons:
+        lines.append(f"out both times, by another rule: {found.reasons:,}")
+    if found.texts:
+        lines.append(f"kept both times, with another text: {found.texts:,}")
     return "\n".join(lines)
 
 

@@ -82,6 +82,7 @@ def funnel_rows(ledger: pl.LazyFrame) -> list[FunnelRow]:
         "same record twice",
         "language",
         *themes,
+        "transform",
         "exact duplicates",
         "near-duplicates",
         "judge",

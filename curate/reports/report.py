@@ -4,40 +4,26 @@ Read from the ledger, run.json and the published manifest; nothing is measured o
 """
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-
-import jinja2
 
 from curate.config import RunConfig
 from curate.reports import facts, run_record
-from curate.reports.facts import FunnelRow, Histogram
+from curate.reports.facts import FunnelRow
+from curate.reports.pages import draw, render
 from curate.reports.run_record import Measure
-from curate.reports.visible import prose, visible
 from curate.result import RunResult
 from curate.storage import Store
 
 NAME = "report.html"
 
-TEMPLATE = Path(__file__).with_name("report.html")
-
 SYNTHESIS = ("asked", "accepted", "rejected", "failed", "llm.prompt_tokens", "llm.completion_tokens")
 """Counters of the synthesis that are shown."""
-
-WIDTH, HEIGHT, TOP, BOTTOM = 400.0, 96.0, 14.0, 14.0
-"""Of a histogram, in its own units: the drawing, and the room above and below it for labels."""
 
 
 def write(work: Store, config: RunConfig, result: RunResult) -> None:
     """Replace report.html. The ledger and run.json of this run are written before."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
-    )
-    environment.filters |= {"n": _number, "pct": _percent, "short": _short, "hex": bytes.hex, "prose": prose}
-    page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(_contents(work, config, result))
-    work.put(NAME, page.encode("utf-8"))
+    work.put(NAME, render("report.html", _contents(work, config, result)))
 
 
 def funnel(work: Store) -> list[FunnelRow]:
@@ -67,7 +53,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "tokens": sum(language.tokens for language in languages),
         "cross": facts.cross_language(ledger, config.seed),
         "duplicates": facts.duplicates(ledger),
-        "histograms": [_draw(h) for m in record.measures if (h := facts.histogram(ledger, m))],
+        "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m))],
         "by_language": run_record.by_language(record.measures),
         "judge": _judge(config, ledger),
         "quarantine": facts.quarantine(ledger),
@@ -113,90 +99,7 @@ def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:
     return {
         "rubric": config.judge.rubric.rpartition("/")[2],
         "bounds": run_record.describe(keep),
-        "histogram": _draw(found) if found else None,
+        "histogram": draw(found) if found else None,
         "statuses": facts.statuses(ledger),
         "models": facts.models(ledger),
     }
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One bin of a histogram, or the part of it beyond a bound, placed."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-    outside: bool
-    """Whether it stands for documents beyond a bound."""
-
-    title: str
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A bound, placed."""
-
-    x: float
-    label: str
-    anchor: str
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A histogram as the template draws it."""
-
-    of: Histogram
-    bars: Sequence[Bar]
-    marks: Sequence[Mark]
-
-
-def _draw(histogram: Histogram) -> Drawing:
-    """Bars as high as their share of the largest bin, with what lies beyond a bound at the foot, and the bounds."""
-    step = (histogram.high - histogram.low) / len(histogram.counts)
-    peak = max(histogram.counts)
-    width = WIDTH / len(histogram.counts)
-    bars = []
-    for number, (count, beyond) in enumerate(zip(histogram.counts, histogram.beyond, strict=True)):
-        left, right = histogram.low + number * step, histogram.low + (number + 1) * step
-        foot, title = TOP + HEIGHT, f"{left:.4g} to {right:.4g}: {count:,}, {beyond:,} of them beyond a bound"
-        for part, outside in ((beyond, True), (count - beyond, False)):
-            if part:
-                # A single document is still seen: half a unit at least.
-                height = max(0.5, HEIGHT * part / peak)
-                foot -= height
-                bars.append(Bar(number * width, foot, width - 1, height, outside, title))
-    return Drawing(histogram, bars, [_mark(histogram, side, bound) for side, bound in histogram.bounds])
-
-
-def _mark(histogram: Histogram, side: str, bound: float) -> Mark:
-    """A bound beyond the values is drawn at their edge, with an arrow that says where it is."""
-    at = (bound - histogram.low) / (histogram.high - histogram.low)
-    x = min(max(at, 0.0), 1.0) * WIDTH
-    label = f"{'≥' if side == 'min' else '≤'} {run_record.number(bound)}"
-    if at < 0:
-        label = f"← {label}"
-    if at > 1:
-        label = f"{label} →"
-    return Mark(x, label, "start" if x < WIDTH / 2 else "end")
-
-
-def _shown(value: Any) -> Any:
-    """Data without characters that cannot be seen; what the template escaped already (a subclass of str) as it is."""
-    return "\n".join(map(visible, value.split("\n"))) if type(value) is str else value
-
-
-def _number(value: float) -> str:
-    """1234567 -> 1,234,567; 28581.3 -> 28,581; 0.123456 -> 0.1235."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
-
-
-def _short(text: str | None) -> str:
-    """At most 100 characters of a URL or path, its middle left out."""
-    if text is None:
-        return "no URL"
-    return text if len(text) <= 100 else f"{text[:60]}…{text[-38:]}"

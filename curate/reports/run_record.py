@@ -69,6 +69,9 @@ class RunRecord:
     config_key: str
     """Hash of `config`."""
 
+    settings: Mapping[str, Any]
+    """The whole RunConfig, placement too."""
+
     measures: tuple[Measure, ...]
     parts: tuple[Mapping[str, str | None], ...]
     """object, and the keys of its `extract` (or `synthesize`) and `measure` commits."""
@@ -131,6 +134,7 @@ def write(
         name=config.name,
         config=identity,
         config_key=key("config", identity),
+        settings=config.model_dump(mode="json"),
         measures=measures_of(config),
         parts=tuple(_part(p) for p in sorted(parts, key=lambda p: (p.object, p.key))),
         commits={stage: tuple(commit.key for commit in found) for stage, found in listed.items()},

@@ -15,7 +15,7 @@ import polars as pl
 
 from curate.clusters import keepers
 from curate.config import DedupConfig, RunConfig
-from curate.config_measures import Bounds, ScoreBounds
+from curate.config_measures import Bounds, Measured, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
 from curate.ledger import of_language
@@ -100,15 +100,25 @@ def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFr
 def _fold_equal_ids(facts: pl.DataFrame) -> pl.DataFrame:
     """Of rows with equal ids one stays: the oldest, then the smallest by its other values."""
     by_content = facts.select("date", "license", "lang", "text_hash", "part", "row", at=pl.int_range(pl.len()), id="id")
-    best = by_content.sort(by_content.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    several = by_content.filter(pl.col("id").is_duplicated())
+    best = several.sort(several.columns, nulls_last=True).group_by("id", maintain_order=True).first()
+    leaves = several.filter(~pl.col("at").is_in(best["at"].implode()))["at"]
     # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
-    stays = pl.int_range(pl.len()).is_in(best["at"].implode())
-    return _because(facts, ~stays, pl.lit("duplicate_id"))
+    return _because(facts, pl.int_range(pl.len()).is_in(leaves.implode()), pl.lit("duplicate_id"))
 
 
 def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
     """Texts of which transforms left nothing: what is measured on them says nothing."""
     return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
+
+
+def breaks(facts: pl.DataFrame, measured: Measured) -> pl.Series:
+    """bool[documents]: whose value lies beyond the bounds of a measure, whatever else decides about them."""
+    undecided = facts.with_columns(reason=pl.lit(None, pl.String))
+    bounds = measured.filter.keep
+    return _bound(undecided, measured.column, measured.filter.filter, bounds, measured.by_language)[
+        "reason"
+    ].is_not_null()
 
 
 def _bound(

@@ -15,6 +15,8 @@ from tests.bench.figure import note
 DATATROVE = "datatrove[io,processing]==0.10.1"
 # What its extractor and its English tokenizer need beyond those extras.
 FURTHER = ("spacy", "lxml_html_clean", "fasteners")
+# Its tokenizers for Japanese, Chinese and Korean; kiwipiepy_model 0.21 and later have no model of the kind it asks for.
+TOKENIZERS = ("sudachipy", "sudachidict_core", "jieba", "kiwipiepy==0.20.4", "kiwipiepy_model==0.20.0")
 SCRIPT = Path(__file__).with_name("datatrove_peer.py")
 
 
@@ -23,7 +25,7 @@ def datatrove_seconds(corpus: Corpus) -> float | None:
 
     Start-up is not in them. None, with a note, where its environment cannot be made.
     """
-    python = _environment()
+    python = environment()
     if python is None:
         return None
     model = str(LanguageModel(LanguageConfig()).path)
@@ -36,18 +38,19 @@ def datatrove_seconds(corpus: Corpus) -> float | None:
     return float(json.loads(ended.stdout.splitlines()[-1])["seconds"])
 
 
-def _environment() -> str | None:
-    """The Python of datatrove's environment."""
+def environment() -> str | None:
+    """The Python of datatrove's environment, made on first use; None, with a note, where it cannot be made."""
     folder = CACHE / "datatrove-0.10.1"
     python, complete = folder / "bin" / "python", folder / "complete"
-    if not complete.exists():
+    wanted = " ".join((DATATROVE, *FURTHER, *TOKENIZERS))
+    if not complete.exists() or complete.read_text() != wanted:
         note(f"installing {DATATROVE} into {folder} (once)")
         shutil.rmtree(folder, ignore_errors=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", DATATROVE, *FURTHER]
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted.split()]
         for args in ([sys.executable, "-m", "venv", str(folder)], install):
             ended = subprocess.run(args, check=False, capture_output=True, text=True)
             if ended.returncode:
                 note(f"datatrove cannot be installed, left out: {ended.stderr.strip().splitlines()[-1:]}")
                 return None
-        complete.touch()
+        complete.write_text(wanted)
     return str(python)

@@ -5,9 +5,12 @@ import json
 import random
 from pathlib import Path
 
-from tests.curate.runs import write_config
+from tests.curate.runs import MEASURES, write_config
 
 OBJECTS = 8
+STEPS = [*MEASURES, {"transform": "pii.mask"}]
+"""With a transform, so that `measure` writes texts too."""
+
 PARTITIONS = 4
 
 WORDS = [
@@ -33,6 +36,7 @@ def write_corpus(folder: Path) -> None:
         lines = []
         for i in range(number * 5, number * 5 + 5):
             text = text_of(i - 5) if i % 10 == 9 else text_of(i - 1, changed=40) if i % 5 == 2 else text_of(i)
+            text += f" Write to a{i % 3}@example.org." if i % 4 == 0 else ""
             lines.append(json.dumps({"text": text, "url": f"http://a.example/{i}"}))
         (folder / f"object-{number:05d}.jsonl").write_text("\n".join([*lines, "broken", '{"text": ""}']) + "\n")
 
@@ -40,4 +44,4 @@ def write_corpus(folder: Path) -> None:
 def config_over(corpus: Path, folder: Path, **sections: object) -> Path:
     """A config in `folder`, whose output and work folders lie there too."""
     source = {"source": "small", "uri": str(corpus)}
-    return write_config(folder, [source], execution={"partitions": PARTITIONS}, **sections)
+    return write_config(folder, [source], execution={"partitions": PARTITIONS}, **{"measure": STEPS} | sections)

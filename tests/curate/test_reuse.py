@@ -14,8 +14,8 @@ from curate import clusters, minhash, readers
 from curate.stages import dedup, extract, measure, publish, select
 from curate.text import language, plain
 from tests.curate.inline import run_inline
-from tests.curate.runs import MEASURES, published_bytes
-from tests.curate.small_corpus import OBJECTS, PARTITIONS, config_over, write_corpus
+from tests.curate.runs import published_bytes
+from tests.curate.small_corpus import OBJECTS, PARTITIONS, STEPS, config_over, write_corpus
 
 ORDER = ["extract", "measure", "sign", "candidates", "pairs", "verify", "select", "publish"]
 
@@ -65,7 +65,7 @@ def check(executed: Counter[str], first: str | None, number: int | None = None) 
 
 
 def bound(value: int) -> list[dict[str, Any]]:
-    return [MEASURES[0] | {"keep": {"min": value, "max": 100_000}}, *MEASURES[1:]]
+    return [STEPS[0] | {"keep": {"min": value, "max": 100_000}}, *STEPS[1:]]
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
@@ -73,7 +73,9 @@ SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
     "workers": ({"execution": {"partitions": PARTITIONS, "workers": 7}}, None, None),
     "partitions": ({"execution": {"partitions": 2}}, "candidates", 2),
     "a bound": ({"measure": bound(60)}, "select", 1),
-    "another filter": ({"measure": [*MEASURES, {"filter": "gopher.hash_ratio"}]}, "measure", OBJECTS),
+    "another filter": ({"measure": [*STEPS, {"filter": "gopher.hash_ratio"}]}, "measure", OBJECTS),
+    "another transform": ({"measure": [*STEPS, {"transform": "invisible.strip"}]}, "measure", OBJECTS),
+    "another order": ({"measure": [STEPS[-1], *STEPS[:-1]]}, "measure", OBJECTS),
     "bands": ({"dedup": {"minhash": {"bands": 10}}}, "sign", OBJECTS),
     "similarity": ({"dedup": {"minhash": {"min_similarity": 0.7}}}, "verify", 1),
     "a cap": ({"extract": {"max_html_depth": 7}}, "extract", OBJECTS),

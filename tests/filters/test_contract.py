@@ -101,7 +101,8 @@ def test_default_bounds_can_fire(name: str) -> None:
 def test_a_filter_says_what_it_is(name: str) -> None:
     chosen = FILTERS[name]
     assert chosen.name == name
-    assert chosen.column == f"{name}@{chosen.semantics}.{chosen.version}"
+    assert name in (chosen.rule, f"{chosen.rule}@{chosen.semantics}")
+    assert chosen.column == f"{chosen.rule}@{chosen.semantics}.{chosen.version}"
     assert chosen.version >= 1
     for text in (chosen.doc, chosen.unit, chosen.source, chosen.semantics):
         assert text.strip()
@@ -123,9 +124,16 @@ def test_an_unknown_name_lists_near_misses() -> None:
         get("gopher.alpha_word_ration")
     with pytest.raises(ValueError, match=r"length\.bytes"):
         get("nothing like it")
+    with pytest.raises(ValueError, match=r"did you mean gopher\.word_count"):
+        get("gopher.word_count@dlcm")
+
+
+def test_a_name_says_no_other_semantics_than_its_own() -> None:
+    with pytest.raises(ValueError, match="register it as rule@y"):
+        register("some.rule@x", unit="u", source="s", semantics="y", version=1)
 
 
 def test_a_name_is_registered_once() -> None:
     taken = next(iter(FILTERS))
-    with pytest.raises(ValueError, match="already registered by filters"):
+    with pytest.raises(ValueError, match="already registered"):
         register(taken, unit="u", source="s", semantics="x", version=1, default=Bounds(min=1))(FILTERS[taken].measure)

@@ -36,7 +36,7 @@ def expected(text: str, words: list[str]) -> dict[str, float]:
 def test_values_are_those_of_the_rules(texts: list[str]) -> None:
     batch = TextBatch.of(texts)
     wanted = [expected(text, batch.text_of(batch.words, i)) for i, text in enumerate(texts)]
-    for name in (name for name in FILTERS if name.startswith("gopher.")):
+    for name in wanted[0] if wanted else ():
         assert FILTERS[name].measure(batch).tolist() == [values[name] for values in wanted], name
 
 

@@ -1,0 +1,161 @@
+"""Other bounds over the ledger of a finished run: what would be kept. Reads no text and runs no stage."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import ValidationError
+
+from curate import yaml_source
+from curate.changes import Changes, changes, documents_of
+from curate.config import RunConfig
+from curate.config_values import unknown
+from curate.corpus import read_rows
+from curate.errors import ConfigError, CurateError
+from curate.llm.scoring import NOT_SAMPLED
+from curate.reports import run_record
+from curate.reports.run_record import RunRecord
+from curate.reports.visible import visible
+from curate.stages.select import columns_of, select
+from curate.step import find
+from curate.storage import Store
+
+BOUNDS = ("min", "max", "keep_fraction")
+SETTABLE = ("languages", "judge.keep", "by_language", "dedup.source_priority", "dedup.minhash.min_similarity")
+"""Sections beside the bounds of measures that decide what is kept, and nothing that is computed before."""
+
+SCORE = ["quality", "quality_entropy", "quality_status", "quality_source", "quality_model"]
+
+
+@dataclass(frozen=True)
+class Rescored:
+    """What other bounds would do."""
+
+    changes: Changes
+    must_run: Mapping[str, str]
+    """Stage that a run with these bounds would execute -> why."""
+
+    decisions: pl.DataFrame
+    """A row a document: id, status, reason, and status_before and reason_before."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the decisions."""
+        return {"changes": asdict(self.changes), "must_run": dict(self.must_run)}
+
+
+def rescore(work: Path, settings: Sequence[str]) -> Rescored:
+    """Decide again with `KEY=VALUE` settings, such as `gopher.word_count.min=60` or `languages=[en, de]`.
+
+    Raises ConfigError for a setting that no bound is, CurateError where there is no finished run.
+    """
+    record = run_record.read(work)
+    config = _with(record, settings)
+    store = Store(work)
+    columns = columns_of(config)
+    before = documents_of(store.scan(store.list("ledger"))).collect()
+    texts = before.filter(pl.col("shard").is_not_null())
+    facts = texts.select(
+        "id", "text_hash", "source", "date", "lang", "is_synthetic", "text_chars", "shard", "row", *columns,
+        license=pl.lit(None, pl.String), part=pl.lit(""),
+    )  # fmt: skip
+    scored = texts.filter(pl.col("quality_status").is_not_null() & (pl.col("quality_status") != NOT_SAMPLED))
+    decided = select(
+        facts, _edges(store, record, config), scored.select("id", *SCORE), config, judged=bool(config.judge)
+    )
+    after = pl.concat([
+        decided.select("id", "status", "reason", "text_hash"),
+        before.filter(pl.col("shard").is_null()).select("id", "status", "reason", "text_hash"),
+    ])  # fmt: skip
+    was = before.select("id", status_before="status", reason_before="reason")
+    found = changes(before, after)
+    return Rescored(
+        found,
+        _must_run(config, decided.join(was, on="id"), found),
+        after.select("id", "status", "reason").join(was, on="id", how="left", maintain_order="left"),
+    )
+
+
+def _must_run(config: RunConfig, decided: pl.DataFrame, found: Changes) -> dict[str, str]:
+    """The stages that a run with these bounds has to do, as far as the ledger tells."""
+    if not (found.entered or found.left or found.reasons):
+        return {}
+    must = {"select": "decides"}
+    if config.judge:
+        new = decided.filter((pl.col("status") == "kept") & (pl.col("status_before") != "kept"))
+        unasked = int((new["quality_status"] == NOT_SAMPLED).sum())
+        must["judge"] = f"{unasked:,} of those let in have no score" if unasked else "its sample is drawn again"
+    if config.synthesize:
+        must["synthesize"] = "its sources are chosen again"
+    return must | {"publish": "another version"}
+
+
+def _edges(store: Store, record: RunRecord, config: RunConfig) -> pl.DataFrame | None:
+    """The near-duplicates of the run that meet the bound. Raises CurateError where they are gone."""
+    if config.dedup is None or config.dedup.minhash is None:
+        return None
+    commits = []
+    for key in record.commits.get("dedup", ()):
+        if (commit := find(store, "verify", key)) is None:
+            raise CurateError(f"{store.root}: the step verify/{key} of the last run is not there; run the config again")
+        commits.append(commit)
+    rows = read_rows(store, commits, "edges")
+    return None if rows is None else rows.filter(pl.col("similarity") >= config.dedup.minhash.min_similarity)
+
+
+def _with(record: RunRecord, settings: Sequence[str]) -> RunConfig:
+    """The run's config with the settings. Raises ConfigError."""
+    values: dict[str, Any] = json.loads(json.dumps(record.settings))
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {visible(name)}: expected KEY=VALUE, such as gopher.word_count.min=60")
+        try:
+            _set(values, name.strip(), yaml_source.value(text))
+        except ConfigError as error:
+            raise ConfigError(f"--set {visible(name)}: {error}") from None
+    try:
+        config = RunConfig.model_validate_json(json.dumps(values), strict=True)
+    except (ValidationError, ValueError) as error:
+        said = yaml_source.explain(error, Path("--set"), {}, RunConfig) if isinstance(error, ValidationError) else error
+        raise ConfigError(str(said)) from None
+    _check_similarity(record, config)
+    return config
+
+
+def _set(values: dict[str, Any], name: str, value: Any) -> None:
+    """Change one bound or one section in place. Raises ConfigError where `name` is neither."""
+    rule, _, end = name.rpartition(".")
+    entries = [entry for entry in values["measure"] if entry.get("filter") == rule]
+    if end in BOUNDS and entries:
+        for entry in entries:
+            kept = {k: v for k, v in (entry["keep"] or {}).items() if v is not None} | {end: value}
+            entry["keep"] = kept if any(v is not None for v in kept.values()) else None
+        return
+    if not any(name == section or name.startswith(f"{section}.") for section in SETTABLE):
+        measured = sorted({entry["filter"] for entry in values["measure"] if "filter" in entry})
+        what = unknown("filter", rule, measured) if end in BOUNDS else f"expected FILTER.min, {', '.join(SETTABLE)}"
+        raise ConfigError(
+            f"no bound of this run; {what}. What changes more than decisions belongs into the config: run that"
+        )
+    *path, last = name.split(".")
+    section = values
+    for part in path:
+        section = section.get(part) or {}
+        if not section:
+            raise ConfigError(f"the run had no section {part!r}; add it to the config and run that")
+    section[last] = value
+
+
+def _check_similarity(record: RunRecord, config: RunConfig) -> None:
+    """A pair below the bound of the run is no edge: it was looked at and forgotten."""
+    minhash = (record.settings.get("dedup") or {}).get("minhash")
+    if minhash and config.dedup and config.dedup.minhash:
+        bound = config.dedup.minhash.min_similarity
+        if bound < minhash["min_similarity"]:
+            raise ConfigError(
+                f"--set dedup.minhash.min_similarity={bound}: the run kept no pair below {minhash['min_similarity']}; "
+                "change it in the config and run that: only the pairs are compared again"
+            )
