@@ -132,10 +132,10 @@ def _two_semantics(entries: Sequence[tuple[int, Measured]]) -> Iterator[Finding]
     first: dict[str, filters.Filter] = {}
     for number, each in entries:
         chosen = filters.get(each.filter.filter)
-        other = first.setdefault(chosen.name, chosen)
+        other = first.setdefault(chosen.rule, chosen)
         if other.semantics != chosen.semantics:
             why = (
-                f"{chosen.name} is measured by the {other.semantics} definition above and by the {chosen.semantics} one"
+                f"{chosen.rule} is measured by the {other.semantics} definition above and by the {chosen.semantics} one"
             )
             yield Finding(("measure", number, "filter"), why, "bound one of them, and take the other out")
 
