@@ -132,10 +132,10 @@ def _two_semantics(entries: Sequence[tuple[int, Measured]]) -> Iterator[Finding]
     first: dict[str, filters.Filter] = {}
     for number, each in entries:
         chosen = filters.get(each.filter.filter)
-        other = first.setdefault(chosen.name, chosen)
+        other = first.setdefault(chosen.rule, chosen)
         if other.semantics != chosen.semantics:
             why = (
-                f"{chosen.name} is measured by the {other.semantics} definition above and by the {chosen.semantics} one"
+                f"{chosen.rule} is measured by the {other.semantics} definition above and by the {chosen.semantics} one"
             )
             yield Finding(("measure", number, "filter"), why, "bound one of them, and take the other out")
 
@@ -232,4 +232,4 @@ def _useless(at: KeyPath, side: str, bound: float, values: pl.Series) -> Iterato
     low, high = (f"{float(end):g}" for end in (values.min(), values.max()))  # type: ignore[arg-type]
     amount = f"all {removed}" if removed else f"none of {len(values)}"
     why = f"{side} {bound:g} removes {amount} documents of the sample, whose values are {low} to {high}"
-    yield Finding(at, why, "choose a bound within these, or leave it out" if removed == 0 else "loosen it")
+    yield Finding(at, why, "loosen it" if removed else "tighten it or leave it out, if a larger sample says the same")
