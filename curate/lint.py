@@ -232,4 +232,4 @@ def _useless(at: KeyPath, side: str, bound: float, values: pl.Series) -> Iterato
     low, high = (f"{float(end):g}" for end in (values.min(), values.max()))  # type: ignore[arg-type]
     amount = f"all {removed}" if removed else f"none of {len(values)}"
     why = f"{side} {bound:g} removes {amount} documents of the sample, whose values are {low} to {high}"
-    yield Finding(at, why, "choose a bound within these, or leave it out" if removed == 0 else "loosen it")
+    yield Finding(at, why, "loosen it" if removed else "tighten it or leave it out, if a larger sample says the same")

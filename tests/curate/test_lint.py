@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import filters
 from curate.config_file import load
+from curate.errors import ConfigError
 from curate.lint import FEW, NEVER_ABOVE, lint, lint_sample, located
 from curate.sample import measured_sample
 from filters import TextBatch
@@ -85,7 +86,15 @@ def test_two_definitions_of_one_rule_are_found(tmp_path: Path) -> None:
     [found] = findings(
         tmp_path, ["filter: gopher.word_count", "filter: length.words", "filter: gopher.word_count@dclm"]
     )
-    assert found.startswith("8: measure.2.filter: gopher.word_count is measured by the datatrove definition above")
+    definitions = "by the datatrove definition above and by the dclm one"
+    assert found.startswith(f"8: measure.2.filter: gopher.word_count is measured {definitions}")
+
+
+def test_a_row_of_a_language_names_one_definition_of_a_rule(tmp_path: Path) -> None:
+    table = "by_language: {de: {gopher.word_count@dclm: {min: 9}}}\n"
+    assert findings(tmp_path, ["filter: gopher.word_count@dclm, keep: {min: 8}"], table) == []
+    with pytest.raises(ConfigError, match=r"not in `measure`: add `- .filter: gopher.word_count@dclm.` there"):
+        findings(tmp_path, ["filter: gopher.word_count, keep: {min: 8}"], table)
 
 
 def test_rows_of_languages_that_do_nothing_are_found(tmp_path: Path) -> None:
