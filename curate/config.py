@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from curate.config_languages import LanguageBounds, each_once, faults, with_languages
+from curate.config_lists import without_places
 from curate.config_measures import Measured, MeasureStep, ScoreBounds, measured, repeated
 from curate.config_values import (
     BaseUrl,
@@ -348,10 +349,13 @@ class RunConfig(Strict):
         """What of the config can change the output: everything but placement. JSON values only.
 
         Of a model's, prompt's or tokenizer's path only the last part stays: the keys of the stages hold its content.
+        Of a list its content stands here.
         """
         whole: dict[str, Any] = self.model_dump(mode="json", exclude=PLACEMENT)
         if self.llm:
             whole["llm"] = self.llm.identity()
+        for step, listed in zip(whole["measure"], self.measure, strict=True):
+            step["params"] = without_places(listed.params)
         whole["inputs"] = sorted(
             (i.model_dump(mode="json", exclude={"uri", "format"}) for i in self.inputs),
             key=repr,

@@ -3,13 +3,17 @@
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
 
+import filters
 from curate import yaml_source
 from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig
+from curate.config_lists import located
+from curate.config_measures import FilterConfig, MeasureStep
 from curate.config_values import enough_for_a_worker, local_path, size, unknown
 from curate.credentials import redacted
 from curate.errors import ConfigError
@@ -23,11 +27,28 @@ def load(path: Path) -> RunConfig:
         config = RunConfig.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
         raise ConfigError(yaml_source.explain(error, path, lines, RunConfig)) from None
-    config = rebase(config, path.parent)
+    config = _with_lists(rebase(config, path.parent), path, lines)
     try:
         return _placed(config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _with_lists(config: RunConfig, path: Path, lines: Mapping[yaml_source.KeyPath, int]) -> RunConfig:
+    """`config` with the content of every list noted. Raises ConfigError with the line of one that cannot serve."""
+
+    def where(step: int, at: yaml_source.KeyPath) -> str:
+        at = ("measure", step, "params", *at)
+        return f"{path}:{yaml_source.line_of(at, lines)}: {'.'.join(map(str, at))}"
+
+    steps: list[MeasureStep] = []
+    for i, step in enumerate(config.measure):
+        if isinstance(step, FilterConfig):
+            params = located(filters.get(step.filter).measure, step.params, path.parent, partial(where, i))
+            steps.append(step.model_copy(update={"params": params}))
+        else:
+            steps.append(step)
+    return config.model_copy(update={"measure": tuple(steps)})
 
 
 def with_overrides(

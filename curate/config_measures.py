@@ -10,6 +10,7 @@ from pydantic import Discriminator, Tag, ValidationError, create_model, model_va
 
 import filters
 from curate import yaml_source
+from curate.config_lists import FORMS
 from curate.config_values import Share, Strict
 
 
@@ -109,12 +110,17 @@ def _check_params(name: str, function: Callable[..., Any], params: Mapping[str, 
     """Raise ValueError where `params` are not the function's keyword-only parameters."""
     signature = inspect.signature(function, eval_str=True)
     knobs = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
-    fields: Any = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in knobs}
+    fields: Any = {p.name: (FORMS.get(p.annotation, p.annotation), _default(p)) for p in knobs}
     form = create_model(name, __base__=Strict, **fields)
     try:
         form.model_validate_json(json.dumps(dict(params)), strict=True)
     except ValidationError as error:
         raise ValueError(yaml_source.explain_parameters(error, sorted(fields))) from None
+
+
+def _default(knob: inspect.Parameter) -> Any:
+    """Of a knob that is a list there is none: without a file the rule never fires."""
+    return ... if knob.default is knob.empty or knob.annotation in FORMS else knob.default
 
 
 FILTER, TRANSFORM = (yaml_source.UNION_TAG + kind for kind in ("filter", "transform"))

@@ -49,6 +49,9 @@ class TextBatch:
 
     provider: WordProvider = COMPILED_WORDS
 
+    urls: Sequence[str] = ()
+    """Where each document is from, as stored; "" for a document without an address; empty: none has one."""
+
     _memo: dict[Callable[..., Any], Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -57,24 +60,33 @@ class TextBatch:
         _check_offsets(self.offsets, len(self.data))
         if not self.langs:
             object.__setattr__(self, "langs", ("und",) * len(self))
-        if len(self.langs) != len(self):
-            raise ValueError(
-                f"TextBatch.langs: {len(self.langs)} codes, expected one for each of {len(self)} documents"
-            )
+        if not self.urls:
+            object.__setattr__(self, "urls", ("",) * len(self))
+        for name, given in (("langs: {} codes", self.langs), ("urls: {} addresses", self.urls)):
+            if len(given) != len(self):
+                found = name.format(len(given))
+                raise ValueError(f"TextBatch.{found}, expected one for each of {len(self)} documents")
 
     @classmethod
-    def of(cls, texts: Sequence[str], *, langs: Sequence[str] = (), words: WordProvider = COMPILED_WORDS) -> Self:
+    def of(
+        cls,
+        texts: Sequence[str],
+        *,
+        langs: Sequence[str] = (),
+        words: WordProvider = COMPILED_WORDS,
+        urls: Sequence[str] = (),
+    ) -> Self:
         """A batch of Python strings: for tests and small inputs."""
         encoded = [text.encode() for text in texts]
         ends = accumulate(map(len, encoded), initial=0)
         offsets = np.fromiter(ends, np.int64, len(texts) + 1)
-        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets, langs, words)
+        return cls(np.frombuffer(b"".join(encoded), np.uint8), offsets, langs, words, urls)
 
     def with_texts(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> Self:
         """Other texts of the same documents, in their order."""
         if len(offsets) != len(self.offsets):
             raise ValueError(f"{len(offsets) - 1} texts, expected one for each of {len(self)} documents")
-        return type(self)(data, offsets, self.langs, self.provider)
+        return type(self)(data, offsets, self.langs, self.provider, self.urls)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -13,7 +13,8 @@ C4 rewrites a document line by line (`str.splitlines`) and then looks at what is
 A document stays with 5 sentences in its kept lines. `terminal_punct=False` leaves out rule 2, as FineWeb did. Bounds on
 `c4.lorem_ipsum`, `c4.curly_bracket` and `c4.sentences`, all with the same knob, make datatrove's decisions.
 DIFFERS from the paper, which names neither rule 1 nor the exception of `...`: both are in the code that made C4.
-NOT IMPLEMENTED: the list of bad words, the bound on English, and the removal of repeated spans of three sentences.
+NOT IMPLEMENTED: the bound on English, and the removal of repeated spans of three sentences. The list of bad words is in
+`badwords.per_1000_words`.
 """
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of the compiled functions)

@@ -2,8 +2,7 @@
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of the compiled functions)
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -13,6 +12,48 @@ from numba import njit
 
 KELVIN = "\u212a"
 """The one character outside ASCII whose lower case is an ASCII letter: `k`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Automaton:
+    """Where every byte leads; a state is a beginning of a phrase, the longest that the bytes so far end with."""
+
+    moves: npt.NDArray[np.uint32]
+    """uint32[states, 256]: the state after a byte."""
+
+    flags: list[int]
+    """Flags of the phrase that each state is; 0 for a mere beginning."""
+
+    shorter: list[int]
+    """The longest other beginning of a phrase that a state ends with."""
+
+    by_length: list[int]
+    """All states but the first, shorter ones in front."""
+
+
+def automaton(phrases: Iterable[tuple[bytes, int]]) -> Automaton:
+    """Of phrases, none of them empty, with their flags."""
+    children: list[dict[int, int]] = [{}]
+    flags = [0]
+    for phrase, flag in phrases:
+        state = 0
+        for byte in phrase:
+            if byte not in children[state]:
+                children[state][byte] = len(children)
+                children.append({})
+                flags.append(0)
+            state = children[state][byte]
+        flags[state] |= flag
+    moves = np.zeros((len(children), 256), np.uint32)
+    shorter = [0] * len(children)
+    by_length = [0]
+    for state in by_length:
+        moves[state] = moves[shorter[state]]
+        for byte, child in children[state].items():
+            shorter[child] = int(moves[state, byte]) if state else 0
+            moves[state, byte] = child
+            by_length.append(child)
+    return Automaton(moves, flags, shorter, by_length[1:])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,31 +69,13 @@ class Phrases:
     @classmethod
     def of(cls, flags: Mapping[str, int]) -> "Phrases":
         """Phrases in lower-case ASCII, each with its flags; found wherever `phrase in text.lower()` is true."""
-        children: list[dict[int, int]] = [{}]
-        ends = [0]
-        for phrase, flag in flags.items():
+        for phrase in flags:
             if not phrase or not phrase.isascii() or phrase != phrase.lower():
                 raise ValueError(f"phrase {phrase!r}: never found; write it in lower-case ASCII")
-            for spelled in _spellings(phrase):
-                state = 0
-                for byte in spelled:
-                    if byte not in children[state]:
-                        children[state][byte] = len(children)
-                        children.append({})
-                        ends.append(0)
-                    state = children[state][byte]
-                ends[state] |= flag
-        moves = np.zeros((len(children), 256), np.uint32)
-        shorter = [0] * len(children)  # the longest other beginning of a phrase that a state ends with
-        queue = deque([0])
-        while queue:
-            state = queue.popleft()
-            moves[state] = moves[shorter[state]]
-            for byte, child in children[state].items():
-                shorter[child] = int(moves[state, byte]) if state else 0
-                ends[child] |= ends[shorter[child]]
-                moves[state, byte] = child
-                queue.append(child)
+        found = automaton((spelled, flag) for phrase, flag in flags.items() for spelled in _spellings(phrase))
+        moves, ends = found.moves, found.flags
+        for state in found.by_length:
+            ends[state] |= ends[found.shorter[state]]
         moves[:, ord("A") : ord("Z") + 1] = moves[:, ord("a") : ord("z") + 1]
         tables = 256 * moves.ravel(), np.array(ends, np.uint8)
         for table in tables:

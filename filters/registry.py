@@ -54,6 +54,9 @@ class Filter:
     high: float | None
     """The largest value that the measure can take; None: no limit."""
 
+    reads_urls: bool
+    """Whether it looks at `batch.urls`, which are read for such measures alone."""
+
     default: Bounds
     """The bounds of the source, for who wants them; a measure itself applies none."""
 
@@ -112,6 +115,7 @@ def register(
     version: int,
     low: float | None = 0.0,
     high: float | None = None,
+    reads_urls: bool = False,
     default: Bounds | None = None,
 ) -> Callable[[Measure], Measure]:
     """Add the decorated function to FILTERS under `name`: a rule, or `rule@semantics` beside another semantics."""
@@ -119,7 +123,8 @@ def register(
         raise ValueError(f"{name!r}: its semantics is {semantics!r}; register it as rule@{semantics}")
 
     def add(measure: Measure) -> Measure:
-        _add(FILTERS, Filter(name, measure, unit, source, semantics, version, low, high, default or Bounds()))
+        added = Filter(name, measure, unit, source, semantics, version, low, high, reads_urls, default or Bounds())
+        _add(FILTERS, added)
         return measure
 
     return add

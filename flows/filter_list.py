@@ -2,13 +2,15 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_origin
 
 import filters
+from curate.config_lists import list_knobs
 from curate.errors import ConfigError
 from filters import Filter, TextBatch, Transform
 
+EXAMPLE_URL = "https://www.harbour.no/visitors/office"
 EXAMPLE = (
     "The harbour of Bergen\n\nShips have come here for a thousand years. They brought salt, grain and news.\n"
     "- Fish went out, and the town grew with it.\n\nAsk the harbour office: office@harbour.no. Read more...\n"
@@ -60,7 +62,7 @@ def _filter(chosen: Filter) -> str:
         f"reach    {_end(chosen.low)}..{_end(chosen.high)}",
         f"bounds   {bounds(chosen)} (of the source; a config that sets none only records the value)",
         *_knobs(chosen.measure),
-        f"example  {value:g} for", "", _indented(EXAMPLE),
+        f"example  {value:g} for", "", _indented(EXAMPLE_URL if chosen.reads_urls else EXAMPLE),
     ])  # fmt: skip
 
 
@@ -81,7 +83,13 @@ def _definition(name: str, function: Callable[..., Any]) -> Sequence[str]:
 
 
 def _knobs(function: Callable[..., Any]) -> list[str]:
-    return [f"param    {knob}" for knob in _keyword_only(function)]
+    lists = list_knobs(function)
+    shown = dict.fromkeys(lists, "path of a list, or several; one entry a line")
+    shown |= {name: "language: path of a list, or several" for name in lists if get_origin(lists[name]) is Mapping}
+    return [
+        f"param    {f'{knob.name}: {shown[knob.name]}' if knob.name in lists else knob}"
+        for knob in _keyword_only(function)
+    ]
 
 
 def _required(function: Callable[..., Any]) -> dict[str, Any]:
@@ -99,7 +107,7 @@ def _deviates(function: Callable[..., Any]) -> str:
 
 
 def _batch() -> TextBatch:
-    return TextBatch.of([EXAMPLE], langs=["eng_Latn"])
+    return TextBatch.of([EXAMPLE], langs=["eng_Latn"], urls=[EXAMPLE_URL])
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> str:

@@ -12,6 +12,7 @@ import yaml
 
 import filters
 from curate.config import RunConfig
+from curate.config_lists import without_places
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
 from curate.reports.run_record import by_language, describe, measures_of
@@ -259,7 +260,7 @@ def _filters(config: RunConfig) -> str:
     lines = []
     for measured in config.measured:
         entry, chosen = measured.filter, filters.get(measured.filter.filter)
-        params = f" {json.dumps(dict(entry.params), sort_keys=True, default=str)}" if entry.params else ""
+        params = f" {json.dumps(without_places(entry.params), sort_keys=True, default=str)}" if entry.params else ""
         cells = [_plain(describe(entry.keep)), _plain(chosen.unit), _plain(chosen.source)]
         lines.append(f"| `{measured.column}`{_plain(params)} | {' | '.join(cells)} |")
     table = "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])

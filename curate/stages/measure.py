@@ -13,7 +13,8 @@ import pyarrow as pa
 import filters
 from curate import lineage
 from curate.config import RunConfig
-from curate.config_measures import MeasureStep, TransformConfig, measured
+from curate.config_lists import knobs, without_places
+from curate.config_measures import FilterConfig, MeasureStep, TransformConfig, measured
 from curate.corpus import Part
 from curate.schema import ID, measures_schema
 from curate.stages.isolate import looked_at
@@ -38,17 +39,19 @@ def identity(steps: Sequence[MeasureStep]) -> list[object]:
         else filters.get(step.filter).column
         for step in steps
     ]
-    params = [dict(step.params) for step in steps]
+    params = [without_places(step.params) for step in steps]
     return [VERSION, provider().name, provider().version, [list(pair) for pair in zip(names, params, strict=True)]]
 
 
 def measure(documents: pa.Table, steps: Sequence[MeasureStep]) -> tuple[pa.Table, pa.Table]:
     """Rows of `measures_schema`, one a document and in their order, and the documents with their new texts.
 
-    Of `documents` the columns `text` and `lang` are read, and with a transform `text_hash` and `transforms` too.
+    Of `documents` the columns `text` and `lang` are read, `url` for a filter that looks at it, and with a transform
+    `text_hash` and `transforms` too.
     """
     data, offsets = text_buffers(documents.column("text"))
-    batch = TextBatch(data, offsets, documents.column("lang").to_pylist(), provider())
+    urls = [url or "" for url in documents.column("url").to_pylist()] if _reads_urls(steps) else ()
+    batch = TextBatch(data, offsets, documents.column("lang").to_pylist(), provider(), urls)
     values, rewritten = [], Rewritten()
     for step in steps:
         if isinstance(step, TransformConfig):
@@ -56,11 +59,16 @@ def measure(documents: pa.Table, steps: Sequence[MeasureStep]) -> tuple[pa.Table
             batch = transform.apply(before, **step.params)
             rewritten[transform.label] = changed(before, batch)
         else:
-            values.append(pa.array(filters.get(step.filter).measure(batch, **step.params), pa.float64()))
+            chosen = filters.get(step.filter).measure
+            values.append(pa.array(chosen(batch, **knobs(chosen, step.params)), pa.float64()))
     sizes = [pa.array(np.diff(batch.offsets), pa.int64()), pa.array(batch.characters, pa.int64())]
     columns = [each.column for each in measured(steps)]
     table = pa.table([*sizes, *values], schema=measures_schema(columns))
     return table, _with_texts(documents, batch, rewritten) if rewritten else documents
+
+
+def _reads_urls(steps: Sequence[MeasureStep]) -> bool:
+    return any(isinstance(step, FilterConfig) and filters.get(step.filter).reads_urls for step in steps)
 
 
 def _with_texts(documents: pa.Table, batch: TextBatch, rewritten: Rewritten) -> pa.Table:
@@ -97,7 +105,8 @@ def measure_split(
 ) -> None:
     """Measure every document of one split that `rows` names, row for row; write it again where it may be rewritten."""
     rewrites = any(isinstance(step, TransformConfig) for step in steps)
-    for _, _, table in looked_at(store, documents, None if rewrites else ["text", "lang"], batch_documents, rows):
+    columns = ["text", "lang", *(["url"] if _reads_urls(steps) else [])]
+    for _, _, table in looked_at(store, documents, None if rewrites else columns, batch_documents, rows):
         writer.count("in", table.num_rows)
         values, texts = measure(table, steps)
         writer.write("measures", values)

@@ -161,3 +161,11 @@ def test_nothing_is_copied() -> None:
     assert np.shares_memory(batch.data, DATA)
     assert np.shares_memory(batch.offsets, offsets)
     assert offsets.flags.writeable
+
+
+def test_addresses_stay_with_their_documents() -> None:
+    batch = TextBatch.of(["a", "b"], urls=["", "https://example.org/"])
+    assert list(batch.with_texts(batch.data, batch.offsets).urls) == ["", "https://example.org/"]
+    assert list(TextBatch.of(["a", "b"]).urls) == ["", ""]
+    with pytest.raises(ValueError, match="1 addresses, expected one for each of 2 documents"):
+        TextBatch.of(["a", "b"], urls=[""])

@@ -68,6 +68,12 @@ def test_value_does_not_depend_on_what_lies_around_the_documents(name: str, host
     assert measure(inner).tolist() == measure(hostile).tolist()[3:-2]
 
 
+@pytest.mark.parametrize("name", [name for name, chosen in FILTERS.items() if not chosen.reads_urls])
+def test_a_filter_that_does_not_say_so_reads_no_url(name: str, hostile: TextBatch) -> None:
+    urls = ["https://www.example.org/a/b"] * len(HOSTILE)
+    assert FILTERS[name].measure(TextBatch.of(HOSTILE, urls=urls)).tolist() == FILTERS[name].measure(hostile).tolist()
+
+
 @pytest.mark.parametrize("name", FILTERS)
 def test_measuring_twice_gives_the_same_and_leaves_the_batch(name: str) -> None:
     batch = TextBatch.of(HOSTILE[:8])

@@ -22,8 +22,17 @@ WORDS = f"words.{COMPILED_WORDS.name}.{COMPILED_WORDS.version}"
 """Values of filters hang on the words, so each version of the word rule has golden values of its own."""
 
 
+URLS = (
+    "",
+    "https://www.a1.b.example.org/one/two-3.html?q=4",
+    "http://192.0.2.7:80//x",
+    "example.org",
+    "//[2001:db8::1]/",
+)
+
+
 def measured(texts: list[str]) -> dict[str, Any]:
-    batch = TextBatch.of(texts)
+    batch = TextBatch.of(texts, urls=[URLS[i % len(URLS)] for i in range(len(texts))])
     values: dict[str, Any] = {"words": [batch.text_of(batch.words, i) for i in range(len(texts))]}
     values |= {chosen.column: chosen.measure(batch).tolist() for chosen in FILTERS.values()}
     return values | {chosen.label: texts_of(chosen.apply(batch)) for chosen in TRANSFORMS.values()}
