@@ -231,11 +231,11 @@ def decide(source, target):
 
 
 def seconds_of(rules, texts):
-    began = time.perf_counter()
+    began = time.process_time()
     for text in texts:
         for rule in rules:
             result_of(rule, text)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def timed(source, target):
