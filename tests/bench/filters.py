@@ -2,12 +2,14 @@
 
     python -m tests.bench.filters [--only NAME ...]
 
-NAME is rules, tokens or speed. The tables go to stderr, a JSON line a figure to stdout.
+NAME is rules, tokens, speed, first_call or one_more. The tables go to stderr, a JSON line a figure to stdout.
 """
 
 import argparse
 import json
+import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -66,6 +68,32 @@ def speed(python: str) -> None:
         emit(Figure(figure, megabytes / seconds, "MB of text/s a core", goal=goal, **peer))
 
 
+def first_call(_python: str) -> None:
+    """Seconds and memory of a process that measures one text with all rules, with numba's cache empty and then warm."""
+    code = (
+        "import re, time; began = time.process_time(); import filters; batch = filters.TextBatch.of(['a b.']); "
+        f"[filters.get(rule).measure(batch) for rule in {list(dict.fromkeys(REASONS.values()))}]; "
+        "peak = re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read()); "
+        "print(time.process_time() - began, int(peak[1]) * 1.024e-3)"
+    )
+    with tempfile.TemporaryDirectory(prefix="curate-bench-") as cache:
+        env = {**os.environ, "NUMBA_CACHE_DIR": cache}
+        for name in ("first_call", "later_call"):
+            ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=env)
+            seconds, megabytes = map(float, ended.stdout.split())
+            goal = 20 if name == "first_call" else None
+            emit(Figure(f"filters.{name}", seconds, "CPU s of a process, imports included", goal=goal))
+    emit(Figure("filters.memory", megabytes, "MB at the peak of such a process, numba's cache warm"))
+
+
+def one_more(_python: str) -> None:
+    """What a cheap filter costs beside the four families, whose words, lines and counts it finds made."""
+    english = _sample(texts().table.slice(0, texts().pages), ENGLISH, None)
+    families = list(dict.fromkeys(REASONS.values()))
+    without, with_it = (_least(english, [*families, *more]) for more in ([], ["length.characters"]))
+    emit(Figure("filters.one_more", 100 * (with_it - without) / without, "% of the CPU time of the four families"))
+
+
 def _sample(pages: pa.Table, lang: str, first: int | None) -> pa.Table:
     mine = pages.filter(pc.equal(pages.column("lang"), lang))
     return mine.slice(0, first).combine_chunks()
@@ -111,7 +139,13 @@ def _least(table: pa.Table, rules: list[str]) -> float:
     return best
 
 
-BENCHMARKS: dict[str, Callable[[str], None]] = {"rules": rules, "tokens": tokens, "speed": speed}
+BENCHMARKS: dict[str, Callable[[str], None]] = {
+    "rules": rules,
+    "tokens": tokens,
+    "speed": speed,
+    "first_call": first_call,
+    "one_more": one_more,
+}
 
 
 def _print(title: str, lines: list[str]) -> None:
