@@ -21,7 +21,7 @@ from filters.unicode import CLASS, decode
 
 SOURCE = "Gopher, arXiv:2112.11446 A.1.1"
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-_STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") for word in STOP_WORDS)
+_STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") | len(word) << 32 for word in STOP_WORDS)
 
 Floats = npt.NDArray[np.float64]
 
@@ -213,7 +213,7 @@ def _look_at_word(data, p, end, kinds):
 
 @njit(cache=True, nogil=True)
 def _stop_bit(data, start, end):
-    key = np.int64(0)
+    key = np.int64(end - start) << 32  # a NUL behind a word adds nothing else
     for p in range(start, end):
         key |= np.int64(data[p]) << (8 * (p - start))
     for bit in range(len(_STOP_KEYS)):

@@ -9,70 +9,92 @@ import numpy as np
 from numba import njit
 
 from filters.spans import Spans
-from filters.unicode import CLASS, MARK, decode
-from filters.word_shapes import KINDS, LONE, SPACE, WORDY, closing, contraction, infix, is_address, is_cannot, opening
+from filters.unicode import CLASS, MARK, decode, decode_before
+from filters.word_rules import (
+    DIGIT,
+    ELISION,
+    FRENCH,
+    HYPHENED_WHOLE,
+    LONE,
+    RULED,
+    RULES,
+    SPACE,
+    WORD,
+    cuts_of,
+    listed,
+    numbers_of,
+    tables,
+)
+from filters.word_shapes import after_hyphened, closing, elides, infix, is_address, is_french_whole, opening
 
 if TYPE_CHECKING:
     from filters.batch import TextBatch
 
 
+_MAX_JOINED = 10
+"""Bytes of the longest exception that is made of several words: an emoticon."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompiledWords:
-    """Words by rules over bytes, near to what spaCy's tokenizer for English gives on ordinary text, for all languages.
+    """Words as spaCy 3.8's tokenizer of the document's language makes them, by rules over bytes.
 
-    A chunk is what lies between spaces (`str.isspace`). From its front and its end punctuation and symbols are split
-    off one by one (a run of dots is one word; `- . / @ \\ ^ | ~` stay, but a full stop leaves a lower-case word, a
-    number and two capitals); then `'s n't 're 've 'll 'd 'm`; what looks like a host, URL or mail address is one word;
-    else it is cut inside at runs of dots, symbols, a hyphen or one of `: < > = /` before a letter, a comma between
-    letters, a full stop between a lower-case and an upper-case letter and `+ - * ^` between digits.
-    Every Han, Kana, Hangul and Thai letter, with the marks that follow it, is a word.
+    A chunk is what lies between spaces (`str.isspace`). A chunk that is an exception of the language (`don't`, `z.B.`,
+    `:-)`) is cut as the list says. From others, punctuation and symbols are split off in front and behind one by one,
+    units behind digits and what else the language has, until nothing goes or what is left is an exception; a host, URL
+    or mail address is one word; the rest is cut inside. Neighbours that make an exception are joined again (`):`).
+    English, German, French, Spanish, Italian, Portuguese, Russian and Polish have rules of their own; `und` has
+    English's; all others spaCy's common ones, which are all that Czech and many more have there.
+    Every Han, Kana, Hangul and Thai letter, with the marks that follow it, is a word, in every language.
 
-    DIFFERS from spaCy 3.8 for English (which FineWeb used): no list of abbreviations (`Mr.` is two words), emoticons,
-    units (`5kg` is one) or contractions without an apostrophe (`id` is one, yet `cannot` is two); contractions are
-    split after every word; symbols from U+2000 on are all split off; spaCy leaves Han, Kana, Hangul and Thai whole.
-    DIFFERS from datatrove for other languages, where it takes the tokenizer of each language.
+    DIFFERS from datatrove 0.10.1: a letter of Han, Kana, Hangul or Thai is a word where it takes a dictionary (jieba,
+    SudachiPy, Kiwi, PyThaiNLP) or, in other languages, leaves a run whole; Romanian, Dutch, Swedish and others lack
+    their own exceptions; exceptions with a space (`EE. UU.`), dotted addresses of numbers, and some forty French stems
+    (`marque-pages`) are not known.
     """
 
     name: str = "compiled"
-    version: int = 1
+    version: int = 2
 
     def words(self, batch: "TextBatch", /) -> Spans:
         """Words of every document; none for a document of spaces."""
-        return Spans(*_words(batch.data, batch.offsets, KINDS, CLASS))
+        return Spans(*_words(batch.data, batch.offsets, numbers_of(batch.langs), RULES, *tables(), CLASS))
 
 
 @njit(cache=True, nogil=True)
-def _words(data, offsets, kinds, classes):
+def _words(data, offsets, language, rules, kinds, lists, classes):
     cap = 1024 + (offsets[-1] - offsets[0]) // 4
     start, end = np.empty(cap, np.int64), np.empty(cap, np.int64)
     first = np.zeros(len(offsets), np.int64)
     n = np.int64(0)  # a plain 0 is a type of its own to numba, and compiles what it is passed to twice
     for i in range(len(offsets) - 1):
         p, stop = offsets[i], offsets[i + 1]
-        n, p = _add_words(data, p, stop, kinds, classes, start, end, n)
+        own = language[i]
+        n, p = _add_words(data, p, stop, own, rules[own], kinds, lists, classes, start, end, n)
         while p < stop:  # the arrays are full
             cap = 2 * cap + _most_words(data, p, stop, kinds)
             start, end = _grown(start, cap), _grown(end, cap)
-            n, p = _add_words(data, p, stop, kinds, classes, start, end, n)
+            n, p = _add_words(data, p, stop, own, rules[own], kinds, lists, classes, start, end, n)
         first[i + 1] = n
     return start[:n], end[:n], first  # untouched pages behind n take no memory
 
 
 @njit(cache=True, nogil=True)
-def _add_words(data, p, stop, kinds, classes, start, end, n):
+def _add_words(data, p, stop, language, rules, kinds, lists, classes, start, end, n):
     """Write the words of p:stop from index n on; returns the next index and the first byte left for want of room.
 
     Apart from _words because numba counts references to arrays that a loop binds anew: 37 ns a word against 16.
     """
+    exceptions = np.uint32(1) << np.uint32(language)
     while p < stop:
-        chunk, p, kind, plain = _next_chunk(data, p, stop, kinds)
+        chunk, p, kind, digits, ruled, last = _next_chunk(data, p, stop, kinds)
         if n + p - chunk + 2 > len(start):  # a word has a byte at least
             return n, chunk
-        if plain and not is_cannot(data, chunk, p):
+        if ruled == p and not digits and listed(data, chunk, p, lists, exceptions) < 0:
             start[n], end[n] = chunk, p
             n += p > chunk
         else:
-            n = _split_chunk(data, chunk, p, kinds, start, end, n)
+            n = _split_chunk(data, chunk, p, digits, ruled, last, rules, exceptions, kinds, lists, start, end, n)
         if kind & LONE:
             chunk = p
             p = _after_marks(data, p + decode(data, p, stop)[1], stop, classes)
@@ -83,38 +105,41 @@ def _add_words(data, p, stop, kinds, classes, start, end, n):
 
 @njit(cache=True, nogil=True)
 def _most_words(data, p, stop, kinds):
-    chunk, p, _, _ = _next_chunk(data, p, stop, kinds)
+    chunk, p, _, _, _, _ = _next_chunk(data, p, stop, kinds)
     return p - chunk + 2
 
 
 @njit(cache=True, nogil=True)
 def _next_chunk(data, p, stop, kinds):
-    """(start, end, kind of the character at the end, whether all are letters, marks and digits) of the next chunk.
+    """(start, end, kind of the character at the end, digits, first RULED character, last one) of the next chunk.
 
     Spaces before it are skipped; it ends before a space, a LONE letter or `stop`, and is empty before a LONE letter.
+    `digits`: whether a letter or mark may follow a digit in it. Without a RULED character: its end, its start - 1.
     """
     while p < stop and data[p] <= 0x20 and kinds[data[p]] & SPACE:
         p += 1
     chunk = p
-    kind = np.uint8(SPACE)
-    plain = True
+    kind, any_of = np.uint16(SPACE), np.uint16(0)
+    digits = False
+    ruled, last = stop, p - 1
     while p < stop:
-        c = np.int64(data[p])
-        length = np.int64(1)
+        c, length = np.int64(data[p]), np.int64(1)
         if c >= 0x80:
             c, length = decode(data, p, stop)
         kind = kinds[c]
-        if not kind & WORDY:
-            if kind & SPACE:
-                if p > chunk:
-                    break
-                chunk = p + length
+        if kind & (SPACE | LONE | RULED):
+            if kind & RULED:
+                ruled = min(ruled, p)
+                last = p
+            elif kind & LONE or p > chunk:
+                break
             else:
-                plain = False
-        elif kind & LONE:
-            break
+                chunk = p + length
+                last = p
+        digits |= any_of & ~kind & DIGIT != 0
+        any_of |= kind
         p += length
-    return chunk, p, kind, plain
+    return chunk, p, kind, digits, min(ruled, p), last
 
 
 @njit(cache=True, nogil=True)
@@ -135,83 +160,127 @@ def _after_marks(data, p, stop, classes):
 
 
 @njit(cache=True, nogil=True)
-def _split_chunk(data, s, e, kinds, start, end, n):
+def _split_chunk(data, s, e, digits, ruled, last, rules, exceptions, kinds, lists, start, end, n):
     """Write the words of chunk s:e from index n on; returns the next index. The arrays hold e - s more at least."""
-    while s < e:
-        length = opening(data, s, e, kinds)
-        if length == 0:
-            break
-        start[n], end[n] = s, s + length
-        n += 1
-        s += length
+    first = n
     tail = len(start)  # what is split off the end waits at the end of the arrays
+    whole, k = False, np.int64(-1)
     while s < e:
-        length = closing(data, s, e, kinds)
-        if length == 0:
+        whole = rules & FRENCH != 0 and is_french_whole(data, s, e, kinds, lists)
+        k = listed(data, s, e, lists, exceptions)
+        if whole or k >= 0:
             break
-        tail -= 1
-        start[tail], end[tail] = e - length, e
-        e -= length
-    if s < e and not _is_plain(data, s, e, kinds):
-        while s < e:
-            length = contraction(data, s, e)
-            if length == 0:
-                break
+        before = opening(data, s, e, rules, kinds, lists)
+        behind = np.int64(0)
+        if before:
+            k = listed(data, s + before, e, lists, exceptions)
+        if k < 0 and s + before < e:
+            behind = closing(data, s + before, e, digits, rules, kinds, lists)
+            if behind:
+                k = listed(data, s, e - behind, lists, exceptions)
+                before = before if k < 0 else 0
+        if before + behind == 0:
+            break
+        if before:
+            start[n], end[n] = s, s + before
+            n += 1
+            s += before
+        if behind:
             tail -= 1
-            start[tail], end[tail] = e - length, e
-            e -= length
-        if is_address(data, s, e, kinds):
+            start[tail], end[tail] = e - behind, e
+            e -= behind
+        if k >= 0:
+            break
+        if not digits and (e <= ruled or s > last):
+            k = listed(data, s, e, lists, exceptions)
+            whole = k < 0  # no other rule can hold for letters alone
+            break
+    if k >= 0 and not whole:
+        n = _cut_as_listed(s, k, lists, start, end, n)
+    elif s < e:
+        if whole or is_address(data, s, e, kinds):
             start[n], end[n] = s, e
             n += 1
         else:
-            n = _split_inside(data, s, e, kinds, start, end, n)
-    elif s < e:
-        start[n], end[n] = s, e
-        n += 1
+            n = _split_inside(data, s, e, rules, kinds, start, end, n)
     for t in range(tail, len(start)):
         start[n], end[n] = start[t], end[t]
+        n += 1
+    return _joined(data, first, n, exceptions, lists, start, end) if n - first > 1 else n
+
+
+@njit(cache=True, nogil=True)
+def _joined(data, first, n, exceptions, lists, start, end):
+    """Join neighbours among words first:n that make an exception, such as `)` and `:`; returns the next index."""
+    i = to = first
+    while i < n:
+        k, after = np.int64(-1), i + 1
+        j = i + 1
+        while j < n and end[j] - start[i] <= _MAX_JOINED:
+            found = listed(data, start[i], end[j], lists, exceptions)
+            j += 1
+            if found >= 0 and lists[cuts_of(lists, found)[0] - 1] <= j - i:
+                k, after = found, j
+        if k >= 0:
+            to = _cut_as_listed(start[i], k, lists, start, end, to)
+        else:
+            start[to], end[to] = start[i], end[i]
+            to += 1
+        i = after
+    return to
+
+
+@njit(cache=True, nogil=True)
+def _cut_as_listed(s, k, lists, start, end, n):
+    """Write the words of exception k, which begins at s; returns the next index."""
+    p = s
+    first, stop = cuts_of(lists, k)
+    for j in range(first, stop):
+        start[n], end[n] = p, s + np.int64(lists[j])
+        p = end[n]
         n += 1
     return n
 
 
 @njit(cache=True, nogil=True)
-def _is_plain(data, s, e, kinds):
-    """Whether nothing can be split off s:e: letters, marks and digits only, and not `cannot`."""
-    p = s
-    while p < e:
-        c, length = np.int64(data[p]), np.int64(1)
-        if c >= 0x80:
-            c, length = decode(data, p, e)
-        if not kinds[c] & WORDY:
-            return False
-        p += length
-    return not is_cannot(data, s, e)
-
-
-@njit(cache=True, nogil=True)
-def _split_inside(data, s, e, kinds, start, end, n):
+def _split_inside(data, s, e, rules, kinds, start, end, n):
     """Write the words of s:e, cut where an infix stands; returns the next index."""
     word = p = s
-    before = np.uint8(0)
+    before = np.int64(0)
     while p < e:
         c, length = decode(data, p, e)
         kind = kinds[c]
-        if p > s and not kind & WORDY:
-            cut = infix(data, p, e, kinds, c, length, before)
+        if rules & HYPHENED_WHOLE and kind & WORD:
+            q, stop = after_hyphened(data, p, e, kinds)
+            if stop and p > s:
+                n = _add(word, p, start, end, n)
+                n = _add(p, stop, start, end, n)
+                word = stop
+            p = max(q, stop)
+            before = decode_before(data, s, p)[0]
+            continue
+        if p > s:
+            cut = infix(data, p, e, rules, kinds, c, length, before) if kind & RULED else 0
             if cut:
-                if p > word:
-                    start[n], end[n] = word, p
-                    n += 1
-                start[n], end[n] = p, p + cut
-                n += 1
+                n = _add(word, p, start, end, n)
+                n = _add(p, p + cut, start, end, n)
                 p += cut
                 word = p
-                before = np.uint8(0)
+                before = decode_before(data, s, p)[0]
                 continue
-        before = kind
+            if rules & ELISION and elides(data, s, p, rules, kinds, c, before):
+                n = _add(word, p, start, end, n)
+                word = p
+        before = c
         p += length
-    if word < e:
-        start[n], end[n] = word, e
+    return _add(word, e, start, end, n)
+
+
+@njit(cache=True, nogil=True)
+def _add(s, e, start, end, n):
+    """Write the word s:e, if it is one."""
+    if s < e:
+        start[n], end[n] = s, e
         n += 1
     return n
 

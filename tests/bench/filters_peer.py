@@ -4,10 +4,10 @@
     python filters_peer.py time TEXTS.parquet OUT.json
 
 TEXTS has the columns text and lang (`eng_Latn`). `decide` writes a row a text: datatrove's words as byte spans, for
-each rule its decision (a filter object in which that rule alone is active; null where it raises or divides 0 by 0)
-and its value, for each family the reason of the whole filter, C4's text and sentences, and the words of the lines
-that C4 cut citations from. Values that datatrove does not hand out are calculated anew with its own functions from
-its own words. `time` writes seconds of one core a rule, a family and a language, tokenizer included.
+each rule its decision (a filter object in which that rule alone is active; null where it raises or divides 0 by 0) and
+its value, for each family the reason of the whole filter, C4's text and sentences, and the words of the lines that C4
+cut citations from. Values that datatrove does not hand out are calculated anew from its own words, with its functions
+where it has some. `time` writes seconds of one core a rule, a family and a language, tokenizer included.
 """
 
 import json
@@ -231,11 +231,11 @@ def decide(source, target):
 
 
 def seconds_of(rules, texts):
-    began = time.perf_counter()
+    began = time.process_time()
     for text in texts:
         for rule in rules:
             result_of(rule, text)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def timed(source, target):

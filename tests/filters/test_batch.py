@@ -73,7 +73,7 @@ def test_repeats_compares_the_text_where_hashes_are_equal() -> None:
         ("wait... what.... a.. ...b \u2026c", "wait ... what .... a .. ... b \u2026 c"),
         ("End. NASA. U.S. J. e.g. 3.14 5. ok.Next", "End . NASA . U.S. J. e.g. 3.14 5 . ok . Next"),
         ("see https://a.org/x?y=1, www.b.com/z me@c.net.", "see https://a.org/x?y=1 , www.b.com/z me@c.net ."),
-        ("and/or key=value a:b x<y 1:2 1/2 f(x)", "and / or key = value a : b x < y 1:2 1/2 f(x )"),
+        ("and/so key=value a:b x<y 1:2 1/2 f(x)", "and / so key = value a : b x < y 1:2 1/2 f(x )"),
         ("$5 5$ 10% 3+4 +1 C# #tag @you 20\u20ac", "$ 5 5 $ 10 % 3 + 4 +1 C # # tag @you 20 \u20ac"),
         ("日本語。한국 กำลัง abc中文", "日 本 語 。 한 국 ก ำ ลั ง abc 中 文"),
         ("l'homme, «été»; Straße über", "l'homme , « été » ; Straße über"),
