@@ -62,7 +62,7 @@ def clean(batch: TextBatch) -> Texts:
     unit="share of words, 0..1",
     source=SOURCE,
     semantics="dclm",
-    version=1,
+    version=2,
     high=1.0,
     default=Bounds(max=0.05),
 )
@@ -83,7 +83,7 @@ def _register_rule(rule: int, what: str) -> None:
         unit="share of words, 0..1",
         source=SOURCE,
         semantics="dclm",
-        version=1,
+        version=2,
         high=1.0,
     )(measure)
 

@@ -59,6 +59,7 @@ _COUNTED_AT = np.cumsum([0, *map(len, _COUNTED)])
 _CART = np.frombuffer(b"items in cart", np.uint8)
 _MORE = np.frombuffer(b"read more", np.uint8)
 _SIGN_IN = np.frombuffer(b"sign-in", np.uint8)
+_AT_START = np.int64(_SPACE | _GAP)
 _MOST_CALLS = 5
 """In a line of 10 words: "items in cart" three times, "Read more" at its end, "Sign-in" in front."""
 
@@ -102,7 +103,7 @@ def walk_lines(data, offsets, kinds, classes):
 @njit(cache=True, nogil=True)
 def _rule_of(data, s, e, kinds, classes):
     """(rule by which line s:e goes, or _CALL; words that are counted; words by `str.split`)."""
-    characters, capitals, numbers, spaces, words, chunks = _look_at_line(data, s, e, kinds)
+    characters, capitals, numbers, spaces, words, chunks, _ = _look_at_line(data, s, e, kinds, _AT_START, 0)
     rule = _CALL
     if 2 * capitals > characters:
         rule = _UPPERCASE
@@ -116,10 +117,12 @@ def _rule_of(data, s, e, kinds, classes):
 
 
 @njit(cache=True, nogil=True)
-def _look_at_line(data, p, e, kinds):
-    """(characters, capitals, numbers, spaces, words that are counted, words by `str.split`)."""
+def _look_at_line(data, p, e, kinds, before, in_front):
+    """(characters, capitals, numbers, spaces, words that are counted, words by `str.split`, kind of the last one).
+
+    `before` is the kind of the character in front, and `in_front` the number of words there.
+    """
     characters = capitals = numbers = spaces = words = chunks = np.int64(0)
-    before = np.int64(_SPACE | _GAP)
     while p < e:
         c, length = np.int64(data[p]), np.int64(1)
         if c >= 0x80:
@@ -131,9 +134,9 @@ def _look_at_line(data, p, e, kinds):
         spaces += kind >> 2 & 1
         chunks += (before & ~kind) >> 2 & 1
         words += (before >> 1 & kind) >> 3 & 1
-        before = kind if chunks else before
+        before = kind if chunks or in_front else before
         p += length
-    return characters, capitals, numbers, spaces, words, chunks
+    return characters, capitals, numbers, spaces, words, chunks, before
 
 
 @njit(cache=True, nogil=True)
@@ -246,11 +249,12 @@ def _cut_calls(data, line, stop, kinds, classes, start, end):
         start[n], end[n] = _before_space(data, left, more, kinds), e
         n += 1
     words = chunks = 0
-    p = line
+    p, before = line, _AT_START
     for k in range(n + 1 if n else 0):
-        piece = _look_at_line(data, p, start[k] if k < n else stop, kinds)
+        piece = _look_at_line(data, p, start[k] if k < n else stop, kinds, before, chunks)
         words += piece[4]
         chunks += piece[5]
+        before = piece[6]
         p = end[k] if k < n else stop
     if n and chunks == 0:
         start[0], end[0] = line, stop

@@ -85,6 +85,7 @@ def left_by(batch: TextBatch, document: int) -> str:
 
 @settings(deadline=None, max_examples=500)
 @given(TEXTS)
+@example(["Read more...items in cart\u3000a"])
 @example(["(items in cart) a b", "Sign-in items in cart\nthe end is near", "x\n \ny z"])
 @example(["a b c d e f g h read more...", "a b c d e f g h i read more..."])
 def test_values_and_what_is_left_are_those_of_the_rules(texts: list[str]) -> None:
