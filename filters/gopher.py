@@ -21,7 +21,7 @@ from filters.unicode import CLASS, decode
 
 SOURCE = "Gopher, arXiv:2112.11446 A.1.1"
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
-_STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") | len(word) << 32 for word in STOP_WORDS)
+STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") | len(word) << 32 for word in STOP_WORDS)
 
 Floats = npt.NDArray[np.float64]
 
@@ -216,8 +216,8 @@ def _stop_bit(data, start, end):
     key = np.int64(end - start) << 32  # a NUL behind a word adds nothing else
     for p in range(start, end):
         key |= np.int64(data[p]) << (8 * (p - start))
-    for bit in range(len(_STOP_KEYS)):
-        if key == _STOP_KEYS[bit]:
+    for bit in range(len(STOP_KEYS)):
+        if key == STOP_KEYS[bit]:
             return 1 << bit
     return 0
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.batch import TextBatch
-from filters.gopher import SOURCE, STOP_WORDS, symbols
+from filters.gopher import SOURCE, STOP_KEYS, symbols
 from filters.pieces import skip_space, strip_end
 from filters.ratio import ratio
 from filters.registry import Bounds, register
@@ -27,7 +27,6 @@ Counts = npt.NDArray[np.int64]
 
 BULLETS = ("\u25cf", "\u2022", "*", "-")
 _BULLETS = tuple(map(ord, BULLETS))
-_STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") for word in STOP_WORDS)
 
 _measure = partial(register, source=f"{SOURCE}, as in DCLM", semantics="dclm", version=1)
 
@@ -132,12 +131,12 @@ def _end_word(data, s, e, any_of, counts, i):
     counts[0, i] += 1
     counts[2, i] += any_of & LETTER != 0
     if 2 <= e - s <= 4:
-        key = np.int64(0)
+        key = np.int64(e - s) << 32
         for p in range(s, e):
             c = np.int64(data[p])
             key |= (c | 0x20 if 0x41 <= c <= 0x5A else c) << (8 * (p - s))
-        for k in range(len(_STOP_KEYS)):
-            counts[3, i] += key == _STOP_KEYS[k]
+        for k in range(len(STOP_KEYS)):
+            counts[3, i] += key == STOP_KEYS[k]
 
 
 @njit(cache=True, nogil=True)

@@ -125,7 +125,7 @@ by_language:
 @pytest.mark.parametrize(("small", "large"), NEVER_ABOVE)
 def test_what_is_called_never_above_is_never_above(small: str, large: str) -> None:
     texts = json.loads(Path("tests/data/golden/filters.json").read_text("utf-8"))["texts"]
-    batch = TextBatch.of(texts)
+    batch = TextBatch.of([text for _, text in texts], langs=[lang for lang, _ in texts])
     assert (filters.get(small).measure(batch) <= filters.get(large).measure(batch) + 1e-12).all()
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from filters import FILTERS, TextBatch, get, segments
@@ -93,6 +93,7 @@ def repetition(text: str, words: list[str]) -> dict[str, float]:
 
 @settings(deadline=None, max_examples=400)
 @given(TEXTS)
+@example(["THE\x00", "the\0\0"])
 def test_values_are_those_of_the_rules(texts: list[str]) -> None:
     batch = TextBatch.of(texts)
     words = batch.once(segments.words)

@@ -1,13 +1,16 @@
-"""Values of every filter, and what every transform makes, on a fixed set of texts: a change without a new version would
-mix two meanings under one name, and the shards already measured would be taken for current.
+"""Values of every filter, and what every transform makes, on 200 texts: hand-made ones, then pages of the sample in the
+languages that it has. A change without a new version would mix two meanings under one name, and the shards already
+measured would be taken for current. Of words and of new texts the pages have hashes.
 
 What is new, or has a raised version, is recorded with
 `CURATE_GOLDEN=write python -m pytest tests/filters/test_golden.py`. It keeps what is recorded for versions that still
 exist; a changed value of an old version is refused there too.
 """
 
+import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ GOLDEN = Path("tests/data/golden/filters.json")
 WORDS = f"words.{COMPILED_WORDS.name}.{COMPILED_WORDS.version}"
 """Values of filters hang on the words, so each version of the word rule has golden values of its own."""
 
+MADE = 36
+"""Hand-made texts, which come first."""
 
 URLS = (
     "",
@@ -31,11 +36,19 @@ URLS = (
 )
 
 
-def measured(texts: list[str]) -> dict[str, Any]:
-    batch = TextBatch.of(texts, urls=[URLS[i % len(URLS)] for i in range(len(texts))])
-    values: dict[str, Any] = {"words": [batch.text_of(batch.words, i) for i in range(len(texts))]}
+def measured(texts: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Column -> a value for each (language, text)."""
+    urls = [URLS[i % len(URLS)] for i in range(len(texts))]
+    batch = TextBatch.of([text for _, text in texts], langs=[lang for lang, _ in texts], urls=urls)
+    values: dict[str, Any] = {"words": short([batch.text_of(batch.words, i) for i in range(len(texts))])}
     values |= {chosen.column: chosen.measure(batch).tolist() for chosen in FILTERS.values()}
-    return values | {chosen.label: texts_of(chosen.apply(batch)) for chosen in TRANSFORMS.values()}
+    return values | {chosen.label: short(texts_of(chosen.apply(batch))) for chosen in TRANSFORMS.values()}
+
+
+def short(values: list[Any]) -> list[Any]:
+    """Those of the pages as hashes."""
+    made, pages = values[:MADE], values[MADE:]
+    return made + [hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16] for value in pages]
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +57,35 @@ def stored() -> dict[str, Any]:
     if os.environ.get("CURATE_GOLDEN") == "write":
         now = measured(loaded["texts"])
         old = loaded.get(WORDS, {})
-        loaded = {"texts": loaded["texts"], WORDS: {column: old.get(column, now[column]) for column in sorted(now)}}
-        lines = json.dumps(loaded, ensure_ascii=True, indent=1)
-        GOLDEN.write_text(lines + "\n", "utf-8")
+        values = {column: old.get(column, now[column]) for column in sorted(now)}
+        texts = ",\n".join(json.dumps(text) for text in loaded["texts"])
+        columns = ",\n".join(f"{json.dumps(name)}: {json.dumps(column)}" for name, column in values.items())
+        GOLDEN.write_text(f'{{"texts": [\n{texts}\n],\n{json.dumps(WORDS)}: {{\n{columns}\n}}}}\n', "utf-8")
+        loaded[WORDS] = values
     return loaded
 
 
+@pytest.fixture(scope="module")
+def now(stored: dict[str, Any]) -> dict[str, Any]:
+    return measured(stored["texts"])
+
+
 def test_the_texts_cover_what_filters_look_at(stored: dict[str, Any]) -> None:
-    assert len(stored["texts"]) >= 20
-    assert {"", " \n\t "} <= set(stored["texts"])
+    languages, texts = zip(*stored["texts"], strict=True)
+    assert len(texts) >= 200
+    assert {"", " \n\t "} <= set(texts[:MADE])
+    assert set(languages[:MADE]) == {"und"}
+    assert len(set(languages)) >= 12
 
 
 NAMES = {"words", *(f.column for f in FILTERS.values()), *(t.label for t in TRANSFORMS.values())}
 
 
 @pytest.mark.parametrize("column", sorted(NAMES))
-def test_values_are_as_recorded(column: str, stored: dict[str, Any]) -> None:
+def test_values_are_as_recorded(column: str, stored: dict[str, Any], now: dict[str, Any]) -> None:
     golden = stored.get(WORDS, {})
     assert column in golden, f"{column} is new: record it with CURATE_GOLDEN=write (see the top of this file)"
-    wrong = [
-        i for i, (a, b) in enumerate(zip(golden[column], measured(stored["texts"])[column], strict=True)) if a != b
-    ]
+    wrong = [i for i, (a, b) in enumerate(zip(golden[column], now[column], strict=True)) if a != b]
     assert not wrong, (
         f"{column}: the values of texts {wrong} changed; raise the version of the "
         f"{'word rule' if column == 'words' else 'filter'} and record it with CURATE_GOLDEN=write"
