@@ -105,7 +105,7 @@ def renamed(source: Path, folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("inputs", "execution"),
     [
-        (lambda _: sample_inputs(), {"workers": 1, "batch_documents": 1}),
+        pytest.param(lambda _: sample_inputs(), {"workers": 1, "batch_documents": 1}, marks=pytest.mark.slow),
         (lambda folder: renamed(SAMPLE / "warc", folder / "in"), {"workers": 4, "partitions": 3}),
         (lambda _: sample_inputs(), {"workers": 2, "split_bytes": 100_000}),
     ],

@@ -38,7 +38,10 @@ def writer(root: Path, number: int, content: int, start: Barrier, ends: "multipr
             ends.put((trial, number, "", False, str(conflict)))
 
 
-@pytest.mark.parametrize("contents", [(1, 2), (1, 1)], ids=["different versions", "equal versions"])
+@pytest.mark.parametrize(
+    "contents",
+    [pytest.param((1, 2), id="different versions"), pytest.param((1, 1), id="equal versions", marks=pytest.mark.slow)],
+)
 def test_of_two_writers_one_publishes_and_the_other_ends_as_declared(tmp_path: Path, contents: tuple[int, int]) -> None:
     context = multiprocessing.get_context("spawn")
     start, ends = context.Barrier(2), context.SimpleQueue()

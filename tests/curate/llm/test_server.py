@@ -49,7 +49,7 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("is_stopped", [False, True])
-@pytest.mark.parametrize("death", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("death", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stubborn_tree_dies_with_its_parent(tmp_path: Path, death: signal.Signals, is_stopped: bool) -> None:  # noqa: FBT001 - a parameter
     """With SIGTERM ignored, or held back because child and grandchild are stopped."""
     (tmp_path / "tree.py").write_text(STUBBORN_TREE)
