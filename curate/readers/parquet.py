@@ -219,7 +219,6 @@ def _values(column: Any, cap: int) -> tuple[list[Any], int]:
     sizes = [size or 0 for size in pc.binary_length(column).to_pylist()]
     if max(sizes) <= cap:
         return column.to_pylist(), sum(sizes)
-    values = [
-        fields.TooLarge(size, cap) if size > cap else value.as_py() for size, value in zip(sizes, column, strict=True)
-    ]
+    # A scalar holds a copy of its value, so none is made of one that is too large.
+    values = [fields.TooLarge(size, cap) if size > cap else column[i].as_py() for i, size in enumerate(sizes)]
     return values, sum(sizes)
