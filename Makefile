@@ -44,7 +44,8 @@ demo: model  ## curate the shipped sample with a real model; the last lines say 
 
 .PHONY: test
 test: lint model  ## lint, and every test but the slow ones, with coverage
-	@$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+	@# Two processes take 0.64 of one's time on 2 cores: a test of a whole run waits more than it computes.
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 .PHONY: test-slow
 test-slow: model  ## the tests that take minutes
