@@ -9,7 +9,7 @@ import polars as pl
 from curate.changes import Changes, changes, documents_of
 from curate.check import check_compile_cache, check_models
 from curate.config import RunConfig
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import CurateError
 from curate.execution.executor import Executor, Progress, silent
 from curate.pipeline import Pipeline, Wrap, direct

@@ -13,12 +13,11 @@ from typing import Any
 import polars as pl
 
 import filters
-from curate import yaml_source
-from curate.config import RunConfig
-from curate.config_languages import inherited, own_change
-from curate.config_measures import FilterConfig, Measured, MeasureStep, TransformConfig
+from curate.config import RunConfig, yaml_source
+from curate.config.languages import inherited, own_change
+from curate.config.measures import FilterConfig, Measured, MeasureStep, TransformConfig
+from curate.config.yaml_source import KeyPath
 from curate.sample import Sample
-from curate.yaml_source import KeyPath
 
 FINDS_ITS_LEAVINGS = {
     "c4.clean": "c4.", "refinedweb.clean": "refinedweb.", "invisible.strip": "invisible.", "pii.mask": "pii."

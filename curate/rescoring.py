@@ -9,10 +9,9 @@ from typing import Any
 import polars as pl
 from pydantic import ValidationError
 
-from curate import yaml_source
 from curate.changes import Changes, changes, documents_of
-from curate.config import RunConfig
-from curate.config_values import unknown
+from curate.config import RunConfig, yaml_source
+from curate.config.values import unknown
 from curate.corpus import read_rows
 from curate.errors import ConfigError, CurateError
 from curate.llm.scoring import NOT_SAMPLED

@@ -1,6 +1,6 @@
 """What lists of domains and words hold, packed for look-up. A list is content here: the engine reads the files.
 
-A measure that takes a list has a knob of one of these types; the config names a file there, see curate/config_lists.py.
+A measure that takes a list has a knob of one of these types; the config names a file there, see curate/config/lists.py.
 """
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of the compiled functions)

@@ -93,7 +93,7 @@ def run(
     """
     import curate
     from curate.check import check_models
-    from curate.config_file import with_overrides
+    from curate.config.file import with_overrides
     from flows.progress import shown
     from flows.server import prepare_environment
     from flows.summary import summary
@@ -136,7 +136,7 @@ def check(
     Its inputs, models and prompts are looked up. A warning says where, why and what to write instead.
     """
     from curate.check import check as checked
-    from curate.config_file import load
+    from curate.config.file import load
     from curate.errors import ConfigError
     from curate.lint import lint, lint_sample, located
     from curate.sample import measured_sample
@@ -167,7 +167,7 @@ def preview(
     ),
 ) -> None:
     """Show what each bound does to a sample of the inputs: histograms, losses, and the documents nearest to it."""
-    from curate.config_file import load
+    from curate.config.file import load
     from curate.reports import preview as pages
     from curate.sample import measured_sample
     from flows.summary import previewed

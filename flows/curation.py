@@ -27,7 +27,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelled, Completed, Crashed
 
 import curate
-from curate.config_file import with_overrides
+from curate.config.file import with_overrides
 from curate.errors import CurateError, PartialRun
 from curate.result import RunResult
 from curate.storage import Store

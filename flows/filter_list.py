@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_origin
 
 import filters
-from curate.config_lists import list_knobs
+from curate.config.lists import list_knobs
 from curate.errors import ConfigError
 from filters import Filter, TextBatch, Transform
 

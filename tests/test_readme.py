@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 import curate
-from curate.config_file import load
+from curate.config.file import load
 from tests.curate.runs import ROOT, SAMPLE
 
 README = (ROOT / "README.md").read_text()

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError, model_validator
 from tokenizers import Tokenizer
 
 from curate import lineage
-from curate.config_values import Strict
+from curate.config.values import Strict
 from curate.errors import ConfigError
 from curate.llm.answers import Form
 

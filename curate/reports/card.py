@@ -12,7 +12,7 @@ import yaml
 
 import filters
 from curate.config import RunConfig
-from curate.config_lists import without_places
+from curate.config.lists import without_places
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
 from curate.reports.run_record import by_language, describe, measures_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.config_measures import Bounds
+from curate.config.measures import Bounds
 from curate.errors import CurateError
 from curate.reports import run_record
 from curate.reports.run_record import Measure, RunRecord

@@ -11,7 +11,7 @@ import polars as pl
 
 import filters
 from curate.config import RunConfig
-from curate.config_measures import Measured, TransformConfig
+from curate.config.measures import Measured, TransformConfig
 from curate.ledger import rule_of
 from curate.reports import facts, run_record
 from curate.reports.pages import Drawing, draw, render

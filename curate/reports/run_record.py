@@ -12,7 +12,7 @@ from typing import Any
 
 import filters
 from curate.config import RunConfig
-from curate.config_measures import Bounds
+from curate.config.measures import Bounds
 from curate.corpus import Part
 from curate.errors import CurateError
 from curate.lineage import key

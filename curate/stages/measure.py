@@ -13,8 +13,8 @@ import pyarrow as pa
 import filters
 from curate import lineage
 from curate.config import RunConfig
-from curate.config_lists import knobs, without_places
-from curate.config_measures import FilterConfig, MeasureStep, TransformConfig, measured
+from curate.config.lists import knobs, without_places
+from curate.config.measures import FilterConfig, MeasureStep, TransformConfig, measured
 from curate.corpus import Part
 from curate.schema import ID, measures_schema
 from curate.stages.isolate import looked_at

@@ -15,7 +15,7 @@ import polars as pl
 
 from curate.clusters import keepers
 from curate.config import DedupConfig, RunConfig
-from curate.config_measures import Bounds, Measured, ScoreBounds
+from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.corpus import Part, no_facts, read_facts, read_rows
 from curate.errors import CurateError
 from curate.ledger import of_language

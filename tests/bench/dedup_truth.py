@@ -27,7 +27,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate.config import MinhashConfig
-from curate.config_file import load
+from curate.config.file import load
 from curate.minhash import overlaps, probability, shingle_hashes, shingle_sets
 from curate.text.buffers import text_buffers
 from tests.bench.command import CONFIG, run_curate

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate.config_file import load
+from curate.config.file import load
 from curate.reports import run_record
 from curate.schema import EDGES, LEDGER, with_measures
 from curate.stages.select import columns_of

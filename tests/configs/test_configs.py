@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import filters
 from curate.config import RunConfig
-from curate.config_file import load
-from curate.config_measures import TransformConfig
+from curate.config.file import load
+from curate.config.measures import TransformConfig
 from filters.fineweb2 import LISTS
 from flows.cli import app
 from tests.curate.inline import run_inline

@@ -6,7 +6,7 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from curate.config_file import load
+from curate.config.file import load
 from curate.execution.executor import Pool
 from curate.pipeline import Pipeline
 from curate.result import RunResult

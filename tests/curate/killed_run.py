@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curate import minhash
 from curate.config import LanguageConfig
-from curate.config_measures import FilterConfig
+from curate.config.measures import FilterConfig
 from curate.stages.measure import measure
 from curate.text import language
 from curate.text.buffers import text_buffers

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import curate
-from curate.config_file import load
+from curate.config.file import load
 
 
 def report(stage: str, done: int, total: int) -> None:

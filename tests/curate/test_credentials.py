@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from curate.config import RunConfig
-from curate.config_file import load, with_overrides
+from curate.config.file import load, with_overrides
 from curate.credentials import is_secret_name, quoted, redacted
 from curate.errors import ConfigError
 from flows.cli import app

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 import filters
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import ConfigError
 from curate.lint import FEW, NEVER_ABOVE, lint, lint_sample, located
 from curate.sample import measured_sample

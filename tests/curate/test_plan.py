@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import ConfigError
 from curate.plan import make_plan
 from curate.storage import Store

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from curate import sample
-from curate.config_file import load
+from curate.config.file import load
 from curate.corpus import no_facts
 from curate.errors import ConfigError
 from curate.sample import measured_sample

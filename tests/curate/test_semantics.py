@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from curate import read_ledger
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import ConfigError
 from curate.rescoring import rescore
 from tests.curate.inline import run_inline

@@ -15,7 +15,7 @@ import pytest
 
 import curate
 from curate import minhash
-from curate.config_file import load
+from curate.config.file import load
 from curate.execution.isolation import find_killers
 from curate.execution.worker import execute
 from curate.pipeline import Pipeline

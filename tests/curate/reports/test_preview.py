@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from curate.config_file import load
+from curate.config.file import load
 from curate.reports.preview import Preview, page, preview
 from curate.sample import measured_sample
 from flows.cli import app

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from curate import lineage
-from curate.config_file import load
-from curate.config_measures import MeasureStep
+from curate.config.file import load
+from curate.config.measures import MeasureStep
 from curate.errors import ConfigError
 from curate.stages.measure import measure
 from curate.storage import Store

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import filters
 from curate.config import RunConfig
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import ConfigError
 from curate.stages import measure
 from curate.stages.select import Evidence

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from curate.config import RunConfig
-from curate.config_file import load
+from curate.config.file import load
 from curate.errors import ConfigError, CurateError
 from curate.reports import card
 from curate.stages.measure import identity, measure

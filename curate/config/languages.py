@@ -13,10 +13,10 @@ from pydantic import ConfigDict, model_serializer, model_validator
 
 import filters
 from curate import credentials
-from curate.config_measures import Bounds, Measured, out_of_reach
-from curate.config_values import Language, Strict, unknown
+from curate.config.measures import Bounds, Measured, out_of_reach
+from curate.config.values import Language, Strict, unknown
+from curate.config.yaml_source import Findings, KeyPath
 from curate.text.language_codes import normalise_code
-from curate.yaml_source import Findings, KeyPath
 
 Limits = tuple[float | None, float | None]
 """(min, max) of a kept value; None: no bound."""

@@ -1,5 +1,6 @@
 """What a value of the config may be: the types of its fields, each with the sentence that a wrong one gets."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -114,3 +115,8 @@ class Strict(BaseModel):
                 if "\0" in text:
                     raise ValueError("a NUL character; write the text without it")
         return value
+
+
+def without_place(name: str) -> str:
+    """The last part of an absolute path; any other name as it is."""
+    return Path(name).name if os.path.isabs(name) else name

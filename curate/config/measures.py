@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Discriminator, Tag, ValidationError, create_model, model_validator
 
 import filters
-from curate import yaml_source
-from curate.config_lists import FORMS
-from curate.config_values import Share, Strict
+from curate.config import yaml_source
+from curate.config.lists import FORMS
+from curate.config.values import Share, Strict
 
 
 class Bounds(Strict):

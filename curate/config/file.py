@@ -10,11 +10,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 import filters
-from curate import yaml_source
-from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig
-from curate.config_lists import located
-from curate.config_measures import FilterConfig, MeasureStep
-from curate.config_values import enough_for_a_worker, local_path, size, unknown
+from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, yaml_source
+from curate.config.lists import located
+from curate.config.measures import FilterConfig, MeasureStep
+from curate.config.values import enough_for_a_worker, local_path, size, unknown
 from curate.credentials import redacted
 from curate.errors import ConfigError
 

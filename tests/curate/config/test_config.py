@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import yaml_source
-from curate.config import PLACEMENT, RunConfig
-from curate.config_file import load, with_overrides
+from curate.config import PLACEMENT, RunConfig, yaml_source
+from curate.config.file import load, with_overrides
 from curate.errors import ConfigError
 
 GOOD = """\

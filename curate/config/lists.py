@@ -15,9 +15,9 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from curate.config_values import Language, LocalUri, Strict
+from curate.config.values import Language, LocalUri, Strict
+from curate.config.yaml_source import KeyPath
 from curate.errors import ConfigError, CurateError
-from curate.yaml_source import KeyPath
 from filters.badwords import BadWords
 from filters.lists import Domains, Subwords, Words
 
