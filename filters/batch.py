@@ -147,7 +147,9 @@ def _newline_lines(batch: TextBatch) -> Spans:
 
 
 def _paragraphs(batch: TextBatch) -> Spans:
-    return Spans(*pieces.paragraphs(batch.data, batch.offsets, CLASS))
+    stripped = pieces.stripped(batch.data, batch.offsets[:-1], batch.offsets[1:], CLASS)
+    start, end = (read_only(places, np.int64, "stripped texts") for places in stripped)
+    return Spans(*pieces.split_at_newlines(batch.data, start, end, 2))
 
 
 def _characters(batch: TextBatch) -> npt.NDArray[np.int64]:

@@ -26,6 +26,7 @@ from numba import njit
 from filters import c4_lines
 from filters.batch import TextBatch
 from filters.c4_lines import BLANK, CURLY_BRACKET, LOREM_IPSUM
+from filters.loads import copied
 from filters.pieces import skip_space, strip_end
 from filters.ratio import ratio
 from filters.registry import Bounds, register, register_transform
@@ -133,12 +134,9 @@ def _joined(data, start, end, first, kept, uncited, uncited_offsets, place, clas
             if not kept[j]:
                 continue
             if place[j] < 0:
-                s, e = start[j], end[j]
-                text[n : n + e - s] = data[s:e]
+                n = copied(data, start[j], end[j], text, n)
             else:
-                s, e = uncited_offsets[place[j]], uncited_offsets[place[j] + 1]
-                text[n : n + e - s] = uncited[s:e]
-            n += e - s
+                n = copied(uncited, uncited_offsets[place[j]], uncited_offsets[place[j] + 1], text, n)
             text[n] = 10
             n += 1
         s = skip_space(text, begin, n, classes)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.batch import TextBatch
-from filters.loads import has_byte, load_8
+from filters.loads import copied, has_byte, load_8
 from filters.phrases import Phrases
 from filters.pieces import skip_space, strip_end
 from filters.punctuation import KINDS, TERMINAL, code_points
@@ -95,7 +95,9 @@ def judge(batch: TextBatch) -> Judged:
     start, end, broken = _look_at_words(data, lines.start, lines.end, CLASS)
     stripped = Spans(start, end, lines.first)
     cited = np.flatnonzero(_have_citations(data, stripped.start, stripped.end, CLASS))
-    text, offsets = _without_citations(data, stripped.start[cited], stripped.end[cited], CLASS)
+    start, end = stripped.start[cited], stripped.end[cited]
+    text, offsets = np.empty((end - start).sum(), np.uint8), np.zeros(len(cited) + 1, np.int64)
+    _cut_citations(data, start, end, CLASS, text, offsets)
     document = np.searchsorted(lines.first, cited, side="right") - 1
     uncited = TextBatch(text, offsets, [batch.langs[i] for i in document], batch.provider)
     rest = _text_rules(data, stripped.start, stripped.end)
@@ -219,20 +221,16 @@ def _have_citations(data, start, end, classes):
 
 
 @njit(cache=True, nogil=True)
-def _without_citations(data, start, end, classes):
-    """(text, offsets) of the pieces without their citations; what remains is not looked at again."""
-    text = np.empty((end - start).sum(), np.uint8)
-    offsets = np.zeros(len(start) + 1, np.int64)
-    n = 0
+def _cut_citations(data, start, end, classes, text, offsets):
+    """Write the pieces without their citations to `text`, and where each ends; what remains is not looked at again."""
+    n = np.int64(0)
     for j in range(len(start)):
         p = start[j]
         while p < end[j]:
             stop, after = _next_citation(data, p, end[j], classes)
-            text[n : n + stop - p] = data[p:stop]
-            n += stop - p
+            n = copied(data, p, stop, text, n)
             p = after
         offsets[j + 1] = n
-    return text[:n].copy(), offsets
 
 
 @njit(cache=True, nogil=True)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numba import njit
 
 from filters.batch import TextBatch
+from filters.loads import ascii_letters, continuations, has_byte, load_8, load_part
 from filters.pieces import skip_space, strip_end
 from filters.punctuation import ALPHA, KINDS, SYMBOL
 from filters.ratio import ratio
@@ -24,6 +25,8 @@ STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 STOP_KEYS = tuple(int.from_bytes(word.encode(), "little") | len(word) << 32 for word in STOP_WORDS)
 
 Floats = npt.NDArray[np.float64]
+
+_HASH, _DOT = 0x23, 0x2E
 
 
 @register(
@@ -180,19 +183,34 @@ def _count_words(data, start, end, first, kinds):
     alpha = np.zeros(num_documents, np.int64)
     stop = np.zeros(num_documents, np.int64)
     for i in range(num_documents):
-        stop_mask = 0
+        num_plain = num_characters = num_alpha = stop_mask = np.int64(0)
         for j in range(first[i], first[i + 1]):
-            num_characters, has_alpha, has_plain = _look_at_word(data, start[j], end[j], kinds)
-            alpha[i] += has_alpha
-            if has_plain:
-                plain[i] += 1
-                characters[i] += num_characters
-            if 2 <= end[j] - start[j] <= 4:
-                stop_mask |= _stop_bit(data, start[j], end[j])
+            p, size = start[j], end[j] - start[j]
+            word = load_part(data, p, size)
+            if ascii_letters(word):
+                num_alpha += 1
+                num_plain += 1
+                num_characters += _characters(data, p, size, word)
+                stop_mask |= _stop_bit(word, size)
+            else:
+                in_word, has_alpha, has_plain = _look_at_word(data, p, end[j], kinds)
+                num_alpha += has_alpha
+                num_plain += has_plain
+                num_characters += in_word if has_plain else 0
+        plain[i], characters[i], alpha[i] = num_plain, num_characters, num_alpha
         while stop_mask:
             stop[i] += stop_mask & 1
             stop_mask >>= 1
     return plain, characters, alpha, stop
+
+
+@njit(cache=True, nogil=True)
+def _characters(data, p, size, word):
+    """Characters of the `size` bytes from p on, which begin with those of `word`."""
+    num_characters = size - continuations(word)
+    for d in range(8, size, 8):
+        num_characters -= continuations(load_part(data, p + d, size - d))
+    return num_characters
 
 
 @njit(cache=True, nogil=True)
@@ -212,14 +230,13 @@ def _look_at_word(data, p, end, kinds):
 
 
 @njit(cache=True, nogil=True)
-def _stop_bit(data, start, end):
-    key = np.int64(end - start) << 32  # a NUL behind a word adds nothing else
-    for p in range(start, end):
-        key |= np.int64(data[p]) << (8 * (p - start))
+def _stop_bit(word, size):
+    """1 << number of the stop word that is these bytes; 0 if none. A NUL behind a word makes it another."""
+    key = word | np.uint64(size) << np.uint64(32)
+    bits = 0
     for bit in range(len(STOP_KEYS)):
-        if key == STOP_KEYS[bit]:
-            return 1 << bit
-    return 0
+        bits |= (key == np.uint64(STOP_KEYS[bit])) << bit
+    return bits if size <= 4 else 0
 
 
 @njit(cache=True, nogil=True)
@@ -232,16 +249,26 @@ def _ellipsis(data, p, end):
 
 
 @njit(cache=True, nogil=True)
+def _may_be_symbol(word):
+    """Not 0 if one of 8 bytes is `#` or a dot, or may begin U+2026."""
+    return has_byte(word, _HASH) | has_byte(word, _DOT) | has_byte(word, 0xE2)
+
+
+@njit(cache=True, nogil=True)
 def _count_symbols(data, offsets):
     hashes = np.zeros(len(offsets) - 1, np.int64)
     ellipses = np.zeros(len(offsets) - 1, np.int64)
     for i in range(len(hashes)):
-        p = offsets[i]
-        while p < offsets[i + 1]:
+        p, end = offsets[i], offsets[i + 1]
+        while p < end:
+            while p + 8 <= end and not _may_be_symbol(load_8(data, p)):
+                p += 8
+            if p == end:
+                break
             c = data[p]
-            if c == 0x23:
+            if c == _HASH:
                 hashes[i] += 1
-            elif (c == 0x2E or c == 0xE2) and _ellipsis(data, p, offsets[i + 1]):
+            elif (c == _DOT or c == 0xE2) and _ellipsis(data, p, end):
                 ellipses[i] += 1
                 p += 2
             p += 1

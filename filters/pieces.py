@@ -1,6 +1,7 @@
 """Kernels that cut documents into lines and paragraphs, and find the repeated ones.
 
-All take (data: uint8[bytes], offsets: int64[documents + 1]) and return (start, end, first) as `Spans` has them.
+Those that cut documents take (data: uint8[bytes], offsets: int64[documents + 1]) and return (start, end, first) as
+`Spans` has them.
 """
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of the compiled functions)
@@ -8,7 +9,7 @@ All take (data: uint8[bytes], offsets: int64[documents + 1]) and return (start, 
 import numpy as np
 from numba import njit
 
-from filters.loads import find_lf, has_byte, load_8
+from filters.loads import continuations, find_lf, has_byte, load_8, load_part
 from filters.unicode import SPACE, decode, decode_before
 
 _LF = 10
@@ -19,11 +20,12 @@ _PRIME = 0x9E3779B97F4A7C15
 @njit(cache=True, nogil=True)
 def characters(data, start, end):
     """Code points of every piece: int64[pieces]. Bytes that continue a character (10xxxxxx) are not counted."""
-    counts = np.zeros(len(start), np.int64)
+    counts = np.empty(len(start), np.int64)
     for j in range(len(start)):
-        n = 0
-        for p in range(start[j], end[j]):
-            n += (data[p] & 0xC0) != 0x80
+        size = end[j] - start[j]
+        n = size
+        for d in range(0, size, 8):
+            n -= continuations(load_part(data, start[j] + d, size - d))
         counts[j] = n
     return counts
 
@@ -158,13 +160,13 @@ def split_at_newlines(data, begins, ends, shortest):
 
 
 @njit(cache=True, nogil=True)
-def paragraphs(data, offsets, classes):
-    """Pieces of the stripped text between runs of two or more LF."""
-    begins, ends = offsets[:-1].copy(), offsets[1:].copy()
+def stripped(data, begins, ends, classes):
+    """(begins, ends) of the pieces without the spaces around them: a blank one is empty, at its end."""
+    start, end = np.empty(len(begins), np.int64), np.empty(len(begins), np.int64)
     for i in range(len(begins)):
-        begins[i] = skip_space(data, begins[i], ends[i], classes)
-        ends[i] = strip_end(data, begins[i], ends[i], classes)
-    return split_at_newlines(data, begins, ends, 2)
+        start[i] = skip_space(data, begins[i], ends[i], classes)
+        end[i] = strip_end(data, start[i], ends[i], classes)
+    return start, end
 
 
 @njit(cache=True, nogil=True)
@@ -172,16 +174,11 @@ def hashes(data, start, end):
     """A 64-bit hash of every piece: uint64[pieces]. Equal pieces have equal hashes; unequal ones may have, too."""
     out = np.empty(len(start), np.uint64)
     for j in range(len(start)):
-        p = start[j]
-        h = np.uint64(end[j] - p) * np.uint64(_PRIME)
-        while p + 8 <= end[j]:
-            h = _mixed(h, load_8(data, p))
-            p += 8
-        rest = np.uint64(0)
-        while p < end[j]:
-            rest = rest << np.uint64(8) | np.uint64(data[p])
-            p += 1
-        out[j] = _mixed(h, rest)
+        size = end[j] - start[j]
+        h = np.uint64(size) * np.uint64(_PRIME)
+        for d in range(0, size, 8):
+            h = _mixed(h, load_part(data, start[j] + d, size - d))
+        out[j] = h
     return out
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from filters import pieces
 from filters.batch import TextBatch
-from filters.grams import gram_characters
+from filters.grams import gram_characters, room
 from filters.ratio import ratio
 from filters.registry import Bounds, register
 from filters.spans import Spans
@@ -117,7 +117,7 @@ def _paragraphs(batch: TextBatch) -> _Repeated:
 def _grams(batch: TextBatch) -> tuple[Counts, Counts]:
     words = batch.words
     sizes = (np.array(list(table), np.int64) for table in (TOP_SIZES, DUP_SIZES))
-    top, dup = gram_characters(batch.data, words.start, words.end, words.first, *sizes)
+    top, dup = gram_characters(batch.data, words.start, words.end, words.first, *sizes, *room(words))
     return top, dup
 
 

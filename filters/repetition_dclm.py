@@ -20,6 +20,7 @@ from numba import njit
 from filters import pieces, segments
 from filters.batch import TextBatch
 from filters.gram_words import repeated_characters
+from filters.grams import room
 from filters.pieces import skip_space, strip_end
 from filters.ratio import ratio
 from filters.registry import Bounds, register
@@ -120,7 +121,7 @@ def _stripped(data, start, end, first, classes):
 def _grams(batch: TextBatch) -> tuple[Counts, Counts, Counts]:
     words = batch.once(segments.words)
     sizes = (np.array(list(table), np.int64) for table in (TOP_SIZES, DUP_SIZES))
-    top, cover, whole = repeated_characters(batch.data, words.start, words.end, words.first, *sizes)
+    top, cover, whole = repeated_characters(batch.data, words.start, words.end, words.first, *sizes, *room(words))
     return top, cover, whole
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from filters import unicode
+from filters.loads import after_letters
 from filters.punctuation import code_points
 from filters.unicode import CLASS, CODE_POINTS
 
@@ -55,13 +56,16 @@ _NUMBER = {code: i for i, code in enumerate(LANGUAGES)}
 _NUMBER["und"] = _NUMBER["eng"]
 _LISTS = ("unit", "fra-pronoun", "fra-hyphen", "fra-elision", "fra-between", "pol-prefix")
 UNITS, PRONOUNS, BEFORE_HYPHEN, BEFORE_ELISION, BETWEEN_HYPHENS, POLISH_PREFIXES = (
-    1 << i for i in range(len(LANGUAGES), len(LANGUAGES) + len(_LISTS))
+    np.uint32(1 << i) for i in range(len(LANGUAGES), len(LANGUAGES) + len(_LISTS))
 )
 """Flags of the lists; before them stand the exceptions of each language, in the order of LANGUAGES."""
 
 _DATA = Path(__file__).parent / "data" / "word_rules.txt"
 _SLOTS = 8192
 """A power of two, at least twice as many as there are strings."""
+
+_LETTERS = np.uint32(16)
+"""Places of the bits that repeat the flags of strings of letters and at most one character."""
 
 _RECORDS = 2 * _SLOTS
 _LONGEST = 64
@@ -73,7 +77,8 @@ _RULED = ".+-*^/=<>:~%\u00a7\u2010\u2011\u2013\u2014\u00b0$@'\u2019"
 
 Lists = npt.NDArray[np.uint32]
 """All strings and how to find them, in one array: numba counts references to the members of a tuple of arrays, which
-made words 7 times slower. 8192 flags of all strings whose cheap hash is the index; 8192 numbers of strings, plus one,
+made words 7 times slower. 8192 flags of all strings whose cheap hash is the index, in the high half once more of those
+of letters; 8192 numbers of strings, plus one,
 by hash; four fields a string: its flags, its bytes, where they begin, where its cuts begin (their number, then the
 bytes from the string's beginning to the end of each word in it); bytes and cuts, one an element.
 """
@@ -108,6 +113,14 @@ def listed(data, s, e, lists, flag):
 
 
 @njit(cache=True, nogil=True)
+def listed_letters(data, s, e, lists, flag):
+    """Like `listed`, for s:e that is ASCII letters and at most one character behind them: a look is enough for most."""
+    if e - s > _LONGEST or not lists[_cheap(data[s], data[(s + e) >> 1], data[e - 1], e - s)] >> _LETTERS & flag:
+        return np.int64(-1)
+    return _find(data, s, e, lists, flag)
+
+
+@njit(cache=True, nogil=True)
 def _find(data, s, e, lists, flag):
     slot = _hash(data, s, e)
     while lists[_SLOTS + slot]:
@@ -136,7 +149,10 @@ def cuts_of(lists, k):
 def _fill(lists, text, start, mask):
     for k in range(len(mask)):
         s, e = start[k], start[k + 1]
-        lists[_cheap(text[s], text[(s + e) >> 1], text[e - 1], e - s)] |= mask[k]
+        flags = mask[k]
+        if e - 1 <= after_letters(text, s, e):
+            flags |= flags << _LETTERS
+        lists[_cheap(text[s], text[(s + e) >> 1], text[e - 1], e - s)] |= flags
         slot = _hash(text, s, e)
         while lists[_SLOTS + slot]:
             slot = (slot + 1) & (_SLOTS - 1)

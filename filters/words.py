@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
+from filters.loads import after_letters
 from filters.spans import Spans
 from filters.unicode import CLASS, MARK, decode, decode_before
 from filters.word_rules import (
+    CLOSE,
     DIGIT,
     ELISION,
     FRENCH,
@@ -19,9 +22,11 @@ from filters.word_rules import (
     RULED,
     RULES,
     SPACE,
+    STOP_ALWAYS,
     WORD,
     cuts_of,
     listed,
+    listed_letters,
     numbers_of,
     tables,
 )
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
     from filters.batch import TextBatch
 
 
+_ROOM = 1024
+_APOSTROPHE, _DOT = 0x27, 0x2E
 _MAX_JOINED = 10
 """Bytes of the longest exception that is made of several words: an emoticon."""
 
@@ -58,55 +65,82 @@ class CompiledWords:
 
     def words(self, batch: "TextBatch", /) -> Spans:
         """Words of every document; none for a document of spaces."""
-        return Spans(*_words(batch.data, batch.offsets, numbers_of(batch.langs), RULES, *tables(), CLASS))
+        tables_of = (numbers_of(batch.langs), RULES, *tables(), CLASS)
+        start, end = (np.empty(_ROOM + len(batch.data) // 4, np.int64) for _ in range(2))
+        first = np.zeros(len(batch) + 1, np.int64)
+        at = (0, int(batch.offsets[0]), 0)
+        while True:
+            *at, more = _words(batch.data, batch.offsets, *tables_of, start, end, first, *at)
+            if not more:
+                break
+            start, end = (_grown(array, at[2], more) for array in (start, end))
+        return Spans(start[: at[2]], end[: at[2]], first)  # untouched pages behind take no memory
+
+
+def _grown(array: npt.NDArray[np.int64], used: int, more: int) -> npt.NDArray[np.int64]:
+    grown = np.empty(2 * len(array) + more, np.int64)
+    grown[:used] = array[:used]
+    return grown
 
 
 @njit(cache=True, nogil=True)
-def _words(data, offsets, language, rules, kinds, lists, classes):
-    cap = 1024 + (offsets[-1] - offsets[0]) // 4
-    start, end = np.empty(cap, np.int64), np.empty(cap, np.int64)
-    first = np.zeros(len(offsets), np.int64)
-    n = np.int64(0)  # a plain 0 is a type of its own to numba, and compiles what it is passed to twice
-    for i in range(len(offsets) - 1):
-        p, stop = offsets[i], offsets[i + 1]
-        own = language[i]
-        n, p = _add_words(data, p, stop, own, rules[own], kinds, lists, classes, start, end, n)
-        while p < stop:  # the arrays are full
-            cap = 2 * cap + _most_words(data, p, stop, kinds)
-            start, end = _grown(start, cap), _grown(end, cap)
-            n, p = _add_words(data, p, stop, own, rules[own], kinds, lists, classes, start, end, n)
-        first[i + 1] = n
-    return start[:n], end[:n], first  # untouched pages behind n take no memory
+def _words(data, offsets, languages, rules, kinds, lists, classes, start, end, first, i, p, n):
+    """Write the words of documents i on, of the first from byte p on, from index n on; and where each ends in `first`.
 
-
-@njit(cache=True, nogil=True)
-def _add_words(data, p, stop, language, rules, kinds, lists, classes, start, end, n):
-    """Write the words of p:stop from index n on; returns the next index and the first byte left for want of room.
-
-    Apart from _words because numba counts references to arrays that a loop binds anew: 37 ns a word against 16.
+    Returns (document, byte, index, room wanted in `start` and `end`); no room is wanted when all is done. It grows no
+    array: numba counts references to those that a loop binds anew, 37 ns a word against 16.
     """
-    exceptions = np.uint32(1) << np.uint32(language)
-    while p < stop:
-        chunk, p, kind, digits, ruled, last = _next_chunk(data, p, stop, kinds)
-        if n + p - chunk + 2 > len(start):  # a word has a byte at least
-            return n, chunk
-        if ruled == p and not digits and listed(data, chunk, p, lists, exceptions) < 0:
-            start[n], end[n] = chunk, p
-            n += p > chunk
-        else:
-            n = _split_chunk(data, chunk, p, digits, ruled, last, rules, exceptions, kinds, lists, start, end, n)
-        if kind & LONE:
-            chunk = p
-            p = _after_marks(data, p + decode(data, p, stop)[1], stop, classes)
-            start[n], end[n] = chunk, p
-            n += 1
-    return n, p
+    for document in range(i, len(offsets) - 1):
+        if document > i:
+            p = offsets[document]
+        stop = offsets[document + 1]
+        own = rules[languages[document]]
+        exceptions = np.uint32(1) << np.uint32(languages[document])
+        while p < stop:
+            while p < stop and data[p] <= 0x20 and kinds[data[p]] & SPACE:
+                p += 1
+            q = after_letters(data, p, stop)
+            e = _after_mark(data, p, q, stop, own, kinds)
+            if (
+                e
+                and n + 2 <= len(start)
+                and listed_letters(data, p, e, lists, exceptions) < 0
+                and (e == q or listed_letters(data, p, q, lists, exceptions) < 0)
+            ):
+                start[n], end[n] = p, q
+                start[n + 1], end[n + 1] = q, e
+                n += 1 + (e > q)
+                p = e
+                continue
+            chunk, p, kind, digits, ruled, last = _next_chunk(data, p, stop, kinds)
+            if n + p - chunk + 2 > len(start):  # a word has a byte at least
+                return document, chunk, n, p - chunk + 2
+            if ruled == p and not digits and listed(data, chunk, p, lists, exceptions) < 0:
+                start[n], end[n] = chunk, p
+                n += p > chunk
+            else:
+                n = _split_chunk(data, chunk, p, digits, ruled, last, own, exceptions, kinds, lists, start, end, n)
+            if kind & LONE:
+                chunk = p
+                p = _after_marks(data, p + decode(data, p, stop)[1], stop, classes)
+                start[n], end[n] = chunk, p
+                n += 1
+        first[document + 1] = n
+    return len(offsets) - 1, p, n, np.int64(0)
 
 
 @njit(cache=True, nogil=True)
-def _most_words(data, p, stop, kinds):
-    chunk, p, _, _, _, _ = _next_chunk(data, p, stop, kinds)
-    return p - chunk + 2
+def _after_mark(data, p, q, stop, rules, kinds):
+    """The end of a chunk of the letters p:q and at most a mark that leaves them in all languages; 0 for other chunks.
+
+    Five of six chunks are of this kind, and nothing but an exception cuts their letters.
+    """
+    if q == p:
+        return np.int64(0)
+    e = q
+    if q < stop and data[q] < 0x80 and kinds[data[q]] & CLOSE and data[q] != _APOSTROPHE:
+        e += data[q] != _DOT or data[q - 1] >= 0x61 or rules & STOP_ALWAYS != 0
+    return e if e == stop or (data[e] < 0x80 and kinds[data[e]] & SPACE) else np.int64(0)
 
 
 @njit(cache=True, nogil=True)
@@ -140,13 +174,6 @@ def _next_chunk(data, p, stop, kinds):
         any_of |= kind
         p += length
     return chunk, p, kind, digits, min(ruled, p), last
-
-
-@njit(cache=True, nogil=True)
-def _grown(array, cap):
-    grown = np.empty(cap, np.int64)
-    grown[: len(array)] = array
-    return grown
 
 
 @njit(cache=True, nogil=True)
