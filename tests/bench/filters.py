@@ -15,10 +15,10 @@ from collections.abc import Callable
 from curate.text.words import provider
 from tests.bench import filter_nemo, filter_speed
 from tests.bench.figure import Figure, emit, note
+from tests.bench.filter_rescore import rescore_million
 from tests.bench.filter_speed import ENGLISH, FAMILIES, least_seconds, sample
 from tests.bench.filter_tables import decisions, rules_table, tokens_table
 from tests.bench.filter_texts import texts
-from tests.bench.rescore import rescore_million
 
 OF_DECISIONS = "lowest share of decisions equal to datatrove's"
 
