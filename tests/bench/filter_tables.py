@@ -1,8 +1,5 @@
 """Two exactness tables: our rules on datatrove's words, and our words end to end, against datatrove's decisions."""
 
-import hashlib
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,14 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 import filters
 from curate.text.buffers import text_array, text_buffers
 from filters import Spans, TextBatch, WordProvider
-from tests.bench.corpus import CACHE
-from tests.bench.figure import note
 from tests.bench.filter_texts import GOALS, REPORTED, Texts
+from tests.bench.peer import DATATROVE
 
 SCRIPT = Path(__file__).with_name("filters_peer.py")
 LOOSE = "+terminal_punct=False"
@@ -54,7 +49,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Peer:
+class Decisions:
     """What datatrove decided, a row a text."""
 
     table: pa.Table
@@ -83,21 +78,10 @@ class Peer:
         return found
 
 
-def decisions(python: str, texts: Texts) -> Peer:
-    """datatrove's decisions, computed in minutes and kept in the cache until the texts or the script change."""
-    script = hashlib.sha256(SCRIPT.read_bytes()).hexdigest()[:16]
-    stored = CACHE / f"filters-{texts.digest}-{script}.parquet"
-    if not stored.exists():
-        note(f"datatrove decides on {len(texts.table)} texts: minutes, once")
-        given = stored.with_suffix(".in.parquet")
-        pq.write_table(texts.table, given)
-        ended = subprocess.run(
-            [python, str(SCRIPT), "decide", str(given), str(stored)], check=False, capture_output=True, text=True
-        )
-        given.unlink()
-        if ended.returncode:
-            sys.exit(f"datatrove failed: {ended.stderr.strip().splitlines()[-3:]}")
-    return Peer(pq.read_table(stored))
+def decisions(texts: Texts) -> Decisions | None:
+    """datatrove's decisions; None without its environment."""
+    table = DATATROVE.decisions(SCRIPT, texts.table)
+    return None if table is None else Decisions(table)
 
 
 @dataclass(frozen=True)
@@ -109,7 +93,7 @@ class GivenWords:
     version: int = 1
 
     @classmethod
-    def of(cls, texts: Texts, peer: Peer) -> "GivenWords":
+    def of(cls, texts: Texts, peer: Decisions) -> "GivenWords":
         """Words of the texts, and of their lines that C4 cut citations from."""
         columns = (
             texts.table.column("text"),
@@ -167,7 +151,7 @@ class Table:
         return found
 
 
-def rules_table(texts: Texts, peer: Peer) -> Table:
+def rules_table(texts: Texts, peer: Decisions) -> Table:
     """Our rules on datatrove's words: values, decisions of each rule alone, reasons of each family, C4's text."""
     table = Table(
         [f"{'rule':42} {'compared':>8} {'greatest difference':>19} {'kept=':>6} {'dropped=':>8} {'wrong':>5} apart"]
@@ -238,7 +222,7 @@ class Cell:
     near: float
 
 
-def tokens_table(texts: Texts, peer: Peer, words: WordProvider) -> tuple[Table, Table]:
+def tokens_table(texts: Texts, peer: Decisions, words: WordProvider) -> tuple[Table, Table]:
     """Our words end to end: (all documents, those near a bound); edge cases are not counted."""
     batch = batch_of(texts, words)
     langs = np.array(batch.langs)

@@ -1,17 +1,16 @@
 """Texts on which filters are compared with datatrove's: pages of the reference corpus, and edge cases a language."""
 
-import hashlib
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curate.config import ExtractConfig
 from curate.text.language_codes import normalise_code
 from curate.text.plain import html_to_text, normalise
-from tests.bench.corpus import CACHE, corpus, html_pages
+from tests.bench.corpus import corpus, html_pages
 
 PAGES = 6_000
 """The first pages of the corpus's order, which is by hash: 25 languages, each of the 12 large ones with 420 or more."""
@@ -63,20 +62,11 @@ class Texts:
 
     pages: int
 
-    @property
-    def digest(self) -> str:
-        """Of texts and languages."""
-        columns = (self.table.column(name).to_pylist() for name in ("text", "lang"))
-        return hashlib.sha256(json.dumps(list(map(list, columns))).encode()).hexdigest()[:16]
 
-
+@cache
 def texts(pages: int = PAGES) -> Texts:
     """The pages that have text, as extraction makes it, and the edge cases once a language."""
-    folder = corpus(pages=pages).folder
-    stored = CACHE / f"filter-texts-{pages}.parquet"
-    if not stored.exists():
-        pq.write_table(_extracted(folder), stored)
-    table = pq.read_table(stored)
+    table = _extracted(corpus(pages=pages).folder)
     langs = [lang for lang in (*GOALS, *REPORTED) for _ in EDGES]
     edges = pa.table({"text": list(EDGES) * (len(GOALS) + len(REPORTED)), "lang": langs}, schema=table.schema)
     return Texts(pa.concat_tables([table, edges]).combine_chunks(), table.num_rows)
