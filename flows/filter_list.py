@@ -9,6 +9,7 @@ import filters
 from curate.config.lists import list_knobs
 from curate.errors import ConfigError
 from filters import Filter, TextBatch, Transform
+from filters.fasttext import Classifier
 
 EXAMPLE_URL = "https://www.harbour.no/visitors/office"
 EXAMPLE = (
@@ -53,7 +54,6 @@ def bounds(chosen: Filter) -> str:
 
 
 def _filter(chosen: Filter) -> str:
-    value = chosen.measure(_batch(), **_required(chosen.measure))[0]
     return "\n".join([
         *_definition(chosen.name, chosen.measure),
         f"column   {chosen.column}",
@@ -62,8 +62,17 @@ def _filter(chosen: Filter) -> str:
         f"reach    {_end(chosen.low)}..{_end(chosen.high)}",
         f"bounds   {bounds(chosen)} (of the source; a config that sets none only records the value)",
         *_knobs(chosen.measure),
-        f"example  {value:g} for", "", _indented(EXAMPLE_URL if chosen.reads_urls else EXAMPLE),
+        *_example(chosen),
     ])  # fmt: skip
+
+
+def _example(chosen: Filter) -> list[str]:
+    if Classifier in list_knobs(chosen.measure).values():
+        return [
+            "example  none: the value is the model's, and none is shipped; `curate preview CONFIG` shows those of yours"
+        ]
+    value = chosen.measure(_batch(), **_required(chosen.measure))[0]
+    return [f"example  {value:g} for", "", _indented(EXAMPLE_URL if chosen.reads_urls else EXAMPLE)]
 
 
 def _transform(chosen: Transform) -> str:
@@ -86,6 +95,7 @@ def _knobs(function: Callable[..., Any]) -> list[str]:
     lists = list_knobs(function)
     shown = dict.fromkeys(lists, "path of a list, or several; one entry a line")
     shown |= {name: "language: path of a list, or several" for name in lists if get_origin(lists[name]) is Mapping}
+    shown |= {name: "path of a fastText classifier, .bin or .ftz" for name in lists if lists[name] is Classifier}
     return [
         f"param    {f'{knob.name}: {shown[knob.name]}' if knob.name in lists else knob}"
         for knob in _keyword_only(function)

@@ -1,7 +1,8 @@
-"""Lists that filters look texts up in: a config names files, a run depends on what they hold, and workers read them.
+"""Lists that filters look texts up in, and models that they ask: a config names files, a run depends on what they hold,
+and workers read them.
 
-A file has one entry a line, in UTF-8; what follows a `#` at the front of a line or behind a space is a comment. Of the
-files a key knows the sha256 alone: a list may be moved or renamed.
+A list has one entry a line, in UTF-8; what follows a `#` at the front of a line or behind a space is a comment. Of the
+files a key knows the sha256 alone: a list or a model may be moved or renamed.
 """
 
 import hashlib
@@ -9,7 +10,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
@@ -17,15 +18,18 @@ from pydantic import BeforeValidator, Field, TypeAdapter
 
 from curate.config.values import Language, LocalUri, Strict
 from curate.config.yaml_source import KeyPath
-from curate.errors import ConfigError, CurateError
+from curate.errors import ConfigError, CurateError, ModelError
+from curate.text.classifier import FastTextClassifier
+from curate.text.fasttext_file import describe
 from filters.badwords import BadWords
+from filters.fasttext import Classifier
 from filters.lists import Domains, Subwords, Words
 
 COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 class ListFile(Strict):
-    """One file of a list."""
+    """One file of a list, or a model."""
 
     path: LocalUri
     """*Placement.* Relative to the YAML file."""
@@ -41,57 +45,101 @@ def _files(value: object) -> object:
 
 
 Files = Annotated[tuple[Annotated[ListFile, Field(strict=False)], ...], BeforeValidator(_files), Field(min_length=1)]
+OneFile = Annotated[Files, Field(max_length=1)]
 
 FORMS: Mapping[Any, Any] = {
     Domains: Files,
     Words: Files,
     Subwords: Files,
     Mapping[str, BadWords]: Annotated[Mapping[Language, Files], Field(min_length=1)],
+    Classifier: OneFile,
 }
 """Type of a filter's knob -> what a config says for it. Such a knob has to be there: an empty list never fires."""
+
+EXPECTED = "expected a text file, one entry a line"
+EXPECTED_MODEL = (
+    "expected a fastText classifier, .bin or .ftz. Put DCLM's there (2.4 GB): "
+    "openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin of mlfoundations/fasttext-oh-eli5 on the Hugging Face hub; "
+    "or train one: `fasttext supervised -input LABELLED.txt -output MODEL`, in Python fasttext.train_supervised"
+)
 
 Where = Callable[[KeyPath], str]
 """Key path within the params -> the file, line and key that a message begins with."""
 
 
 def list_knobs(function: Callable[..., Any]) -> dict[str, Any]:
-    """The knobs of a filter that are lists, with their types."""
+    """The knobs of a filter that are lists or models, with their types."""
     knobs = inspect.signature(function, eval_str=True).parameters.values()
     return {knob.name: knob.annotation for knob in knobs if knob.annotation in FORMS}
 
 
 def located(function: Callable[..., Any], params: Mapping[str, Any], folder: Path, where: Where) -> dict[str, Any]:
-    """`params` with the absolute path and the sha256 of every file. Raises ConfigError for a list that cannot serve."""
+    """`params` with the absolute path and the sha256 of every file. Raises ConfigError for one that cannot serve."""
     found = dict(params)
     for name, kind in list_knobs(function).items():
+        check = (
+            partial(_check_model, label=_label(function, params)) if kind is Classifier else partial(_check, kind=kind)
+        )
         if isinstance(params[name], Mapping):
             by_language = TypeAdapter(FORMS[kind]).validate_python(params[name])
             if len(by_language) < len(params[name]):
                 raise ConfigError(f"{where((name,))}: a language stands there twice; give it one list of all its files")
             found[name] = {
-                lang: _located(files, kind, folder, where, (name, lang)) for lang, files in by_language.items()
+                lang: _located(files, check, folder, where, (name, lang)) for lang, files in by_language.items()
             }
         else:
-            found[name] = _located(TypeAdapter(Files).validate_python(params[name]), kind, folder, where, (name,))
+            files = TypeAdapter(FORMS[kind]).validate_python(params[name])
+            found[name] = _located(files, check, folder, where, (name,))
     return found
 
 
-def _located(files: Sequence[ListFile], kind: Any, folder: Path, where: Where, at: KeyPath) -> tuple[ListFile, ...]:
+def _label(function: Callable[..., Any], params: Mapping[str, Any]) -> str:
+    """The label that is asked of a filter's model, by its knob of this name."""
+    return str(params.get("label", inspect.signature(function).parameters["label"].default))
+
+
+def _located(
+    files: Sequence[ListFile], check: Callable[[Path], str], folder: Path, where: Where, at: KeyPath
+) -> tuple[ListFile, ...]:
     found = []
     for number, file in enumerate(files):
         here = where((*at, number)) if len(files) > 1 else where(at)
-        path = os.path.normpath(folder.absolute() / Path(file.path).expanduser())
+        path = Path(os.path.normpath(folder.absolute() / Path(file.path).expanduser()))
         try:
-            data = Path(path).read_bytes()
-            if not entries(data, kind):
-                raise ValueError("no entry; a rule without one never fires")
-        except OSError as error:
-            expected = "expected a text file, one entry a line"
-            raise ConfigError(f"{here}: {path} cannot be read ({error.strerror}); {expected}") from None
-        except ValueError as error:
-            raise ConfigError(f"{here}: {path}: {error}") from None
-        found.append(ListFile(path=path, sha256=hashlib.sha256(data).hexdigest()))
+            found.append(ListFile(path=str(path), sha256=check(path)))
+        except (ValueError, ModelError) as error:
+            raise ConfigError(f"{here}: {error}") from None
     return tuple(found)
+
+
+def _check(path: Path, kind: Any) -> str:
+    """The sha256 of a list's file. Raises ValueError for one that cannot serve."""
+    try:
+        data = path.read_bytes()
+        if not entries(data, kind):
+            raise ValueError("no entry; a rule without one never fires")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {EXPECTED}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_model(path: Path, label: str) -> str:
+    """The sha256 of a classifier that knows `label`; it is not loaded. Raises ValueError or ModelError."""
+    try:
+        labels = describe(path).labels
+        if label not in labels:
+            shown = ", ".join(labels[:20]) + (", ..." if len(labels) > 20 else "")
+            raise ValueError(f"{path}: no label {label!r}; it has {shown}: give one of them as params: {{label: ...}}")
+        return _sha256(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {EXPECTED_MODEL}") from None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def entries(data: bytes, kind: Any) -> list[str]:
@@ -143,10 +191,19 @@ def _read(kind: Any, files: tuple[tuple[str, str], ...]) -> Any:
     found: list[str] = []
     for path, sha256 in files:
         try:
+            if kind is Classifier:
+                _expect(path, _sha256(Path(path)), sha256)
+                return FastTextClassifier(Path(path))
             data = Path(path).read_bytes()
         except OSError as error:
-            raise CurateError(f"{path}: cannot be read ({error.strerror}); put the list back and run again") from None
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise CurateError(f"{path}: another content than when the run began; leave lists alone while it runs")
+            raise CurateError(f"{path}: cannot be read ({error.strerror}); put the file back and run again") from None
+        _expect(path, hashlib.sha256(data).hexdigest(), sha256)
         found += entries(data, kind)
     return kind.of(found)
+
+
+def _expect(path: str, found: str, expected: str) -> None:
+    if found != expected:
+        raise CurateError(
+            f"{path}: another content than when the run began; leave lists and models alone while it runs"
+        )

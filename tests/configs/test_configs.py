@@ -1,5 +1,6 @@
 """Every shipped config loads, checks, and means what it says."""
 
+import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,10 +14,26 @@ from curate.config.file import load
 from curate.config.measures import TransformConfig
 from filters.fineweb2 import LISTS
 from flows.cli import app
+from tests.classifier import quality
 from tests.curate.inline import run_inline
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home folder with a classifier where the dclm recipe has DCLM's."""
+    folder = tmp_path_factory.mktemp("home")
+    quality(folder / ".cache/curate/models/openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The judge's model stays where it is.
+    monkeypatch.setenv("XDG_CACHE_HOME", os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache"))
+    monkeypatch.setenv("HOME", str(home))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -53,7 +70,7 @@ def test_the_quickstart_takes_every_stage() -> None:
     assert config.languages is None
 
 
-RECIPES = ["c4", "fineweb", "fineweb2", "gopher", "refinedweb"]
+RECIPES = ["c4", "dclm", "fineweb", "fineweb2", "gopher", "refinedweb"]
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -85,6 +102,7 @@ def test_what_a_recipe_bounds_without_a_language_is_what_the_source_says(name: s
         ("gopher", {"gopher": 8, "repetition": 13}),
         ("c4", {"c4": 3}),
         ("refinedweb", {"url": 1, "gopher": 8, "repetition": 13, "refinedweb": 1}),
+        ("dclm", {"url": 1, "gopher": 7, "repetition": 13, "refinedweb": 1, "fasttext": 1}),
         ("fineweb2", {"url": 1, "gopher": 7, "repetition": 10, "fineweb": 3, "fineweb2": 1}),
     ],
 )
@@ -146,3 +164,29 @@ def test_the_fineweb_recipe_has_the_papers_bounds() -> None:
     assert {after for name, after in seen_by.items() if name.startswith("fineweb.")} == {("c4.clean@datatrove.1",)}
     assert {after for name, after in seen_by.items() if not name.startswith("fineweb.")} == {()}
     assert [step.transform for step in config.measure if isinstance(step, TransformConfig)] == ["c4.clean", "pii.mask"]
+
+
+def test_the_dclm_recipe_counts_as_dclm_and_asks_the_classifier_last_about_the_cleaned_text() -> None:
+    config = load(ROOT / "configs/dclm.yaml")
+    semantics = {
+        filters.get(m.filter.filter).semantics for m in config.measured if m.filter.filter != "url.blocked_domain"
+    }
+    assert semantics == {"dclm"}
+    assert [m.column for m in config.measured if m.after] == ["fasttext.probability@dclm.1+refinedweb.clean@dclm.1"]
+    assert config.measured[-1].filter.filter == "fasttext.probability"
+
+
+def test_the_dclm_recipe_says_where_to_get_a_model_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    done = CliRunner().invoke(app, ["check", str(ROOT / "configs/dclm.yaml")])
+    assert done.exit_code == 2
+    for part in (
+        "dclm.yaml:",
+        "params.model",
+        "cannot be read",
+        "mlfoundations/fasttext-oh-eli5",
+        "fasttext supervised",
+    ):
+        assert part in done.stderr

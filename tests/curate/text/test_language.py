@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from curate.config import LanguageConfig
 from curate.errors import ModelError
 from curate.text import language
+from curate.text.fasttext_file import MAGIC
 from curate.text.language import LanguageModel, normalise_code
 from curate.text.language_codes import LABELS, is_full
 
@@ -117,12 +118,16 @@ def test_models_that_name_the_script_keep_it_and_the_hash_is_of_the_file(tmp_pat
     assert language.model_hash(str(path)) != language.model_hash("lid.176") == language.LID_176_SHA256
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", language.FASTTEXT_MAGIC, None])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no model", MAGIC, MODEL.path.read_bytes()[:-1], None],
+    ids=["empty", "other", "begun", "cut by a byte", "gone"],
+)
 def test_a_file_that_is_no_model_is_a_named_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "model.bin"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ModelError, match=r"model\.bin"):
+    with pytest.raises(ModelError, match=r"language model .*model\.bin"):
         LanguageModel(LanguageConfig(model=str(path)))
 
 
