@@ -184,10 +184,12 @@ def _stages(record: RunRecord, row: dict[str, Any]) -> dict[str, list[str]]:
     """Stage -> keys of the commits that had a say: those of the document's own split, and those of all documents."""
     # The shard that holds the text stands in the folder of its commit: stages/<stage>/<key>/documents-00000.parquet.
     held_in = row["shard"].split("/")[2] if row["shard"] else None
-    own = [p for p in record.parts if p["object"] == row["object"] and held_in in (None, p["documents"])]
+    of_object = [p for p in record.parts if p["object"] == row["object"]]
+    own = [p for p in of_object if held_in in (None, p["documents"], p.get("rewritten"))]
     stages: dict[str, list[str]] = {}
     for part in own:
-        for stage, key in ((str(part["stage"]), part["documents"]), ("measure", part["measures"])):
+        named = {str(part["stage"]): "documents", "rewrite": "rewritten", "measure": "measures"}
+        for stage, key in ((stage, part.get(name)) for stage, name in named.items()):
             if key is not None and key not in stages.setdefault(stage, []):
                 stages[stage].append(key)
     return stages | {stage: list(keys) for stage, keys in record.commits.items() if stage != "publish" and keys}

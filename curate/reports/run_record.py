@@ -74,7 +74,7 @@ class RunRecord:
 
     measures: tuple[Measure, ...]
     parts: tuple[Mapping[str, str | None], ...]
-    """object, and the keys of its `extract` (or `synthesize`) and `measure` commits."""
+    """object, and the keys of its `extract` (or `synthesize`), `rewrite` and `measure` commits."""
 
     commits: Mapping[str, tuple[str, ...]]
     """Stage -> keys of its commits, for the stages that see all documents."""
@@ -149,8 +149,11 @@ def write(
 
 
 def _part(part: Part) -> Mapping[str, str | None]:
-    measured = part.measures.key if part.measures else None
-    return {"object": part.object, "stage": part.documents.stage, "documents": part.documents.key, "measures": measured}
+    return {
+        "object": part.object, "stage": part.documents.stage, "documents": part.documents.key,
+        "rewritten": part.rewritten.key if part.rewritten else None,
+        "measures": part.measures.key if part.measures else None,
+    }  # fmt: skip
 
 
 def read(work: Path) -> RunRecord:
