@@ -40,6 +40,12 @@ class Measure:
     by_language: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """Language -> the (min, max) that applied to it instead."""
 
+    @property
+    def title(self) -> str:
+        """The filter, and what its text had been through: `length.words after c4.clean`."""
+        transforms = [label.partition("@")[0] for label in self.column.split("+")[1:]]
+        return f"{self.name} after {', '.join(transforms)}" if transforms else self.name
+
     def of(self, language: str | None) -> "Measure":
         """The measure with the bounds of one language, and of no other."""
         if language is None or language not in self.by_language:
