@@ -40,7 +40,8 @@ def rescored(result: Rescored) -> str:
     if not result.must_run:
         return f"{changed(result.changes)}\nnothing changes"
     stages = "; ".join(f"{stage}: {why}" for stage, why in result.must_run.items())
-    return f"{changed(result.changes)}\nto publish this, put it into the config and run that: {stages}"
+    how = "to publish this, run the config with the same --set, or put it into the file"
+    return f"{changed(result.changes)}\n{how}: {stages}"
 
 
 def previewed(found: Preview) -> str:
