@@ -30,6 +30,9 @@ class Part:
     measures: Commit | None = None
     """Row for row as `documents`."""
 
+    rewritten: Commit | None = None
+    """The documents with new texts, row for row, where the config has a transform."""
+
     @property
     def key(self) -> str:
         """By content: equal for identical objects."""
@@ -37,8 +40,8 @@ class Part:
 
     @property
     def texts(self) -> Commit:
-        """The documents as they are to be published: rewritten where the config has a transform, row for row."""
-        return self.measures if self.measures and self.measures.of("documents") else self.documents
+        """The documents as they are to be published."""
+        return self.rewritten or self.documents
 
 
 def distinct(parts: Iterable[Part]) -> list[Part]:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from curate.config import RunConfig
+from curate.config.measures import transforms
 from curate.corpus import Part, read_rows
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
@@ -21,7 +22,7 @@ from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
 from curate.reports import card, openlineage, report, run_record
 from curate.result import RunResult, StageResult
-from curate.stages import dedup, extract, isolate, judge, measure, publish, select, synthesize
+from curate.stages import dedup, extract, isolate, judge, measure, publish, rewrite, select, synthesize
 from curate.step import ISOLATED, Commit, Outcome, Task
 from curate.storage import Store
 from curate.text import language
@@ -105,12 +106,16 @@ class Pipeline:
         return tuple(Part(split.uri, o.commit) for split, o in both if o.commit)
 
     def _measure(self, parts: Sequence[Part]) -> tuple[Part, ...]:
-        outcomes = self._run("measure", measure.tasks(parts, self.config))
-        self.missing += [{"extracted": part.key} for part, o in zip(parts, outcomes, strict=True) if o.error]
-        self._stop_if_partial()
-        measured = [replace(p, measures=o.commit) for p, o in zip(parts, outcomes, strict=True) if o.commit]
-        isolated = self._isolated(measured, [o.commit for o in outcomes if o.commit])
-        return self._measure(isolated) if isolated else tuple(measured)
+        stages = [("rewrite", rewrite.tasks, "rewritten"), ("measure", measure.tasks, "measures")]
+        for stage, tasks, name in stages if transforms(self.config.measure) else stages[1:]:
+            both = list(zip(parts, self._run(stage, tasks(parts, self.config)), strict=True))
+            self.missing += [{"extracted": part.key} for part, o in both if o.error]
+            self._stop_if_partial()
+            commits = [o.commit for _, o in both if o.commit]
+            parts = [replace(part, **dict[str, Any]({name: o.commit})) for part, o in both if o.commit]
+            if isolated := self._isolated(parts, commits):
+                return self._measure(isolated)
+        return tuple(parts)
 
     def _dedup(self, corpus: Corpus) -> Corpus:
         assert self.config.dedup
@@ -221,8 +226,9 @@ class Pipeline:
         return {
             "name": self.config.name,
             "config": self.config.identity(),
-            "code": {"curate": card.package_version(), "extract": extract.VERSION, "measure": measure.VERSION,
-                     "dedup": dedup.VERSION, "select": select.VERSION, "publish": publish.VERSION},
+            "code": {"curate": card.package_version(), "extract": extract.VERSION, "rewrite": rewrite.VERSION,
+                     "measure": measure.VERSION, "dedup": dedup.VERSION, "select": select.VERSION,
+                     "publish": publish.VERSION},
             "models": self._models(),
             "measures": list(select.columns_of(self.config)),
             "counts": asdict(counts),

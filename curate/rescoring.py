@@ -1,30 +1,23 @@
 """Other bounds over the ledger of a finished run: what would be kept. Reads no text and runs no stage."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from pydantic import ValidationError
 
 from curate.changes import Changes, changes, documents_of
-from curate.config import RunConfig, yaml_source
-from curate.config.values import unknown
+from curate.config import RunConfig
+from curate.config.settings import with_settings
 from curate.corpus import read_rows
 from curate.errors import ConfigError, CurateError
 from curate.llm.scoring import NOT_SAMPLED
 from curate.reports import run_record
 from curate.reports.run_record import RunRecord
-from curate.reports.visible import visible
 from curate.stages.select import columns_of, select
 from curate.step import find
 from curate.storage import Store
-
-BOUNDS = ("min", "max", "keep_fraction")
-SETTABLE = ("languages", "judge.keep", "by_language", "dedup.source_priority", "dedup.minhash.min_similarity")
-"""Sections beside the bounds of measures that decide what is kept, and nothing that is computed before."""
 
 SCORE = ["quality", "quality_entropy", "quality_status", "quality_source", "quality_model"]
 
@@ -46,12 +39,13 @@ class Rescored:
 
 
 def rescore(work: Path, settings: Sequence[str]) -> Rescored:
-    """Decide again with `KEY=VALUE` settings, such as `gopher.word_count.min=60` or `languages=[en, de]`.
+    """Decide again with `KEY=VALUE` settings as curate/config/settings.py takes them.
 
     Raises ConfigError for a setting that no bound is, CurateError where there is no finished run.
     """
     record = run_record.read(work)
-    config = _with(record, settings)
+    config = with_settings(record.settings, settings)
+    _check_similarity(record, config)
     store = Store(work)
     columns = columns_of(config)
     before = documents_of(store.scan(store.list("ledger"))).collect()
@@ -102,50 +96,6 @@ def _edges(store: Store, record: RunRecord, config: RunConfig) -> pl.DataFrame |
         commits.append(commit)
     rows = read_rows(store, commits, "edges")
     return None if rows is None else rows.filter(pl.col("similarity") >= config.dedup.minhash.min_similarity)
-
-
-def _with(record: RunRecord, settings: Sequence[str]) -> RunConfig:
-    """The run's config with the settings. Raises ConfigError."""
-    values: dict[str, Any] = json.loads(json.dumps(record.settings))
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ConfigError(f"--set {visible(name)}: expected KEY=VALUE, such as gopher.word_count.min=60")
-        try:
-            _set(values, name.strip(), yaml_source.value(text))
-        except ConfigError as error:
-            raise ConfigError(f"--set {visible(name)}: {error}") from None
-    try:
-        config = RunConfig.model_validate_json(json.dumps(values), strict=True)
-    except (ValidationError, ValueError) as error:
-        said = yaml_source.explain(error, Path("--set"), {}, RunConfig) if isinstance(error, ValidationError) else error
-        raise ConfigError(str(said)) from None
-    _check_similarity(record, config)
-    return config
-
-
-def _set(values: dict[str, Any], name: str, value: Any) -> None:
-    """Change one bound or one section in place. Raises ConfigError where `name` is neither."""
-    rule, _, end = name.rpartition(".")
-    entries = [entry for entry in values["measure"] if entry.get("filter") == rule]
-    if end in BOUNDS and entries:
-        for entry in entries:
-            kept = {k: v for k, v in (entry["keep"] or {}).items() if v is not None} | {end: value}
-            entry["keep"] = kept if any(v is not None for v in kept.values()) else None
-        return
-    if not any(name == section or name.startswith(f"{section}.") for section in SETTABLE):
-        measured = sorted({entry["filter"] for entry in values["measure"] if "filter" in entry})
-        what = unknown("filter", rule, measured) if end in BOUNDS else f"expected FILTER.min, {', '.join(SETTABLE)}"
-        raise ConfigError(
-            f"no bound of this run; {what}. What changes more than decisions belongs into the config: run that"
-        )
-    *path, last = name.split(".")
-    section = values
-    for part in path:
-        section = section.get(part) or {}
-        if not section:
-            raise ConfigError(f"the run had no section {part!r}; add it to the config and run that")
-    section[last] = value
 
 
 def _check_similarity(record: RunRecord, config: RunConfig) -> None:

@@ -16,6 +16,7 @@ from curate.plan import Split, check_place, format_of
 from curate.schema import DOCUMENTS
 from curate.stages.extract import extract
 from curate.stages.measure import measure
+from curate.stages.rewrite import rewrite
 from curate.storage import Disk, find_inputs, open_input
 
 RANGE_BYTES = 4_000_000
@@ -54,9 +55,8 @@ def measured_sample(config: RunConfig, number: int) -> Sample:
     documents = _chosen(found.tables, config.seed, number)
     values, tables = list[pa.Table](), list[pa.Table]()
     for batch in _batches(documents, config.execution.batch_documents):
-        measured, texts = measure(batch, config.measure)
-        values.append(measured)
-        tables.append(texts)
+        values.append(measure(batch, config.measure))
+        tables.append(rewrite(batch, config.measure))
     columns = [each.column for each in config.measured]
     if not tables:
         return Sample(documents, no_facts(columns), found.read)

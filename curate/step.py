@@ -31,11 +31,7 @@ WHOLE_ROWS = 1 << 20
 """Rows of a row group in a file that is written at once."""
 
 CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scores"})
-"""Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived.
-
-Documents that stand beside measures are the measured ones, rewritten: as many rows, which count once.
-"""
-
+"""Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived."""
 
 PASSING = "passing"
 """Name of a commit's note that holds a digest of results which another attempt may better."""
@@ -164,8 +160,7 @@ def _check_conservation(commit: Commit) -> None:
     if "in" not in commit.counts:
         return
     rows = {kind: commit.rows(kind) for kind in sorted(CONSERVED)}
-    twice = rows["documents"] if rows["documents"] == rows["measures"] else 0
-    if commit.counts["in"] != sum(rows.values()) - twice:
+    if commit.counts["in"] != sum(rows.values()):
         raise ConservationError(
             f"{commit.stage}/{commit.key}: read {commit.counts['in']} documents, committed {rows}; "
             "expected equal sums. This is a defect of Curate: please report it with the config"

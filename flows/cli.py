@@ -55,6 +55,12 @@ app = typer.Typer(
 
 Config = Annotated[Path, typer.Argument(help="YAML file of the run, such as configs/quickstart.yaml.")]
 Work = Annotated[Path, typer.Argument(help="Work folder of a finished run.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Another bound, such as gopher.word_count.min=60; may be repeated."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 
 
@@ -62,6 +68,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothin
 def run(
     config: Config,
     *,
+    settings: Settings = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
@@ -100,8 +107,8 @@ def run(
 
     # A wrong config must not start a server.
     changed = with_overrides(
-        curate.load_config(config), inputs=inputs or [], output=output, work=work, workers=workers, memory=memory,
-        no_llm=no_llm,
+        curate.load_config(config), settings=settings or [], inputs=inputs or [], output=output, work=work,
+        workers=workers, memory=memory, no_llm=no_llm,
     )  # fmt: skip
     # What Ray says of a worker that died goes to standard output, which is for the result alone.
     with redirect_stdout(sys.stderr):
@@ -111,9 +118,10 @@ def run(
             from flows.curation import run_flow
 
             result = run_flow({
-                "config": str(config.absolute()), "inputs": inputs or [], "output": output and str(output.absolute()),
-                "work": work and str(work.absolute()), "workers": workers, "memory": memory, "no_llm": no_llm,
-                "allow_partial": allow_partial, "rehash": rehash,
+                "config": str(config.absolute()), "settings": settings or [], "inputs": inputs or [],
+                "output": output and str(output.absolute()), "work": work and str(work.absolute()),
+                "workers": workers, "memory": memory, "no_llm": no_llm, "allow_partial": allow_partial,
+                "rehash": rehash,
             })  # fmt: skip
         else:
             with shown() as progress:
@@ -126,6 +134,7 @@ def run(
 def check(
     config: Config,
     *,
+    settings: Settings = None,
     sample: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Measure N documents here, and name bounds that do nothing.")
     ] = None,
@@ -136,12 +145,12 @@ def check(
     Its inputs, models and prompts are looked up. A warning says where, why and what to write instead.
     """
     from curate.check import check as checked
-    from curate.config.file import load
+    from curate.config.file import load, with_overrides
     from curate.errors import ConfigError
     from curate.lint import lint, lint_sample, located
     from curate.sample import measured_sample
 
-    loaded = load(config)
+    loaded = with_overrides(load(config), settings=settings or [])
     for name, (objects, size) in checked(loaded).items():
         typer.echo(printable(f"{name}: {objects:,} objects, {size:,} bytes"))
     findings = lint(loaded)

@@ -61,6 +61,7 @@ def _name() -> str:
 @flow(name="curate", flow_run_name=_name, persist_result=False)
 def curation(
     config: str,
+    settings: list[str],
     inputs: list[str],
     output: str | None,
     work: str | None,
@@ -81,7 +82,9 @@ def curation(
         with nothing_quoted():
             folders = {name: Path(folder) if folder else None for name, folder in (("output", output), ("work", work))}
             loaded = curate.load_config(config)
-            loaded = with_overrides(loaded, inputs=inputs, workers=workers, memory=memory, no_llm=no_llm, **folders)
+            loaded = with_overrides(
+                loaded, settings=settings, inputs=inputs, workers=workers, memory=memory, no_llm=no_llm, **folders
+            )
             stages = Stages(Store(loaded.work))
             result = curate.run(
                 loaded, progress=stages.artifacts.progress, wrap=stages, allow_partial=allow_partial, rehash=rehash

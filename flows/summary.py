@@ -40,7 +40,8 @@ def rescored(result: Rescored) -> str:
     if not result.must_run:
         return f"{changed(result.changes)}\nnothing changes"
     stages = "; ".join(f"{stage}: {why}" for stage, why in result.must_run.items())
-    return f"{changed(result.changes)}\nto publish this, put it into the config and run that: {stages}"
+    how = "to publish this, run the config with the same --set, or put it into the file"
+    return f"{changed(result.changes)}\n{how}: {stages}"
 
 
 def previewed(found: Preview) -> str:
@@ -48,10 +49,10 @@ def previewed(found: Preview) -> str:
     lines = [f"{found.documents:,} documents of {found.read:,} records: {found.kept:,} pass all rules"]
     lines += [f"{number:>8,}  {rule}" for rule, number in found.others.items()]
     if found.losses:
-        wide = max(len(loss.measure.name) for loss in found.losses)
+        wide = max(len(loss.measure.title) for loss in found.losses)
         lines.append(f"{'beyond':>8} {'by it':>8} {'only it':>8}")
         lines += [
-            f"{loss.beyond:>8,} {loss.first:>8,} {loss.only:>8,}  {loss.measure.name:<{wide}}  {loss.bounds}"
+            f"{loss.beyond:>8,} {loss.first:>8,} {loss.only:>8,}  {loss.measure.title:<{wide}}  {loss.bounds}"
             for loss in found.losses
         ]
     return "\n".join(lines)

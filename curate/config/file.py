@@ -13,6 +13,7 @@ import filters
 from curate.config import PACKAGED_LANGUAGE_MODEL, InputConfig, RunConfig, yaml_source
 from curate.config.lists import located
 from curate.config.measures import FilterConfig, MeasureStep
+from curate.config.settings import with_settings
 from curate.config.values import enough_for_a_worker, local_path, size, unknown
 from curate.credentials import redacted
 from curate.errors import ConfigError
@@ -53,6 +54,7 @@ def _with_lists(config: RunConfig, path: Path, lines: Mapping[yaml_source.KeyPat
 def with_overrides(
     config: RunConfig,
     *,
+    settings: Sequence[str] = (),
     inputs: Sequence[str] = (),
     output: Path | None = None,
     work: Path | None = None,
@@ -62,9 +64,11 @@ def with_overrides(
 ) -> RunConfig:
     """`config` with what the command line says instead; its relative paths are relative to the current folder.
 
-    Each of `inputs` is `URI` or `NAME=URI`; together they replace all inputs. NAME is a source of the config and keeps
-    its format, fields, extra columns and licence. Raises ConfigError.
+    `settings` are `KEY=VALUE`, see curate/config/settings.py. Each of `inputs` is `URI` or `NAME=URI`; together they
+    replace all inputs. NAME is a source of the config and keeps its format, fields, extra columns and licence. Raises
+    ConfigError.
     """
+    config = _with_settings(config, settings)
     updates: dict[str, object] = {}
     execution: dict[str, object] = {}
     if inputs:
@@ -86,6 +90,15 @@ def with_overrides(
     updates["execution"] = config.execution.model_copy(update=execution)
     changed = _placed(config.model_copy(update=updates))
     return changed.without_llm() if no_llm else changed
+
+
+def _with_settings(config: RunConfig, settings: Sequence[str]) -> RunConfig:
+    if not settings:
+        return config
+    changed = with_settings(config.model_dump(mode="json"), settings)
+    both = zip(changed.measure, config.measure, strict=True)
+    steps = tuple(new.model_copy(update={"params": step.params}) for new, step in both)
+    return changed.model_copy(update={"measure": steps})
 
 
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")

@@ -165,6 +165,11 @@ def measured(steps: Sequence[MeasureStep]) -> list[Measured]:
     return found
 
 
+def transforms(steps: Sequence[MeasureStep]) -> list[TransformConfig]:
+    """The transforms among the steps, in their order."""
+    return [step for step in steps if isinstance(step, TransformConfig)]
+
+
 def repeated(steps: Sequence[MeasureStep]) -> list[tuple[int, str]]:
     """Entries that measure what an earlier one does on the same text: their number, and the sentence."""
     numbers = [n for n, step in enumerate(steps) if isinstance(step, FilterConfig)]

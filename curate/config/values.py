@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from curate import credentials
-from curate.text.language_codes import normalise_code
+from curate.text.language_codes import near_code, normalise_code
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(gt=0)]
@@ -61,8 +61,10 @@ def _language(code: str) -> str:
     """`eng_Latn` of `en`."""
     full = normalise_code(code)
     if full is None:
-        shown = credentials.quoted(repr(code))
-        raise ValueError(f"{shown} is no language code known here; expected ISO 639, such as en, eng, eng_Latn or und")
+        shown, near = credentials.quoted(repr(code)), near_code(code)
+        hint = f"did you mean {near!r}? " if near else ""
+        expected = "expected ISO 639, such as en, eng, eng_Latn or und"
+        raise ValueError(f"{shown} is no language code known here; {hint}{expected}")
     return full
 
 

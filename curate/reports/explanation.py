@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.config.measures import Bounds
 from curate.errors import CurateError
-from curate.reports import run_record
+from curate.reports import facts, run_record
 from curate.reports.run_record import Measure, RunRecord
 from curate.reports.visible import visible
 
@@ -31,6 +31,8 @@ def explain_document(work: Path, ledger: pl.LazyFrame, document: str) -> list[di
     rows = ledger.filter(_is(document)).collect()
     if rows.is_empty():
         raise CurateError(_unknown(work, ledger, document))
+    measures = [measure for measure in record.measures if measure.column in rows.columns]
+    rows = rows.with_columns(left_by=facts.left_by(ledger, measures))
     return [_explain(work, ledger, record, row) for row in rows.iter_rows(named=True)]
 
 
@@ -96,11 +98,11 @@ def _hex(identity: bytes | None) -> str | None:
 
 def _measured(measure: Measure, row: dict[str, Any]) -> dict[str, Any]:
     """One measure's value beside the bound of the document's language; `decided`: the document left by it."""
-    reason = row["reason"] or ""
     language = row["lang"] if row["lang"] in measure.by_language else None
     measure = measure.of(language)
     return {
         "name": measure.name,
+        "title": measure.title,
         "column": measure.column,
         "value": row[measure.column],
         "unit": measure.unit,
@@ -109,7 +111,7 @@ def _measured(measure: Measure, row: dict[str, Any]) -> dict[str, Any]:
         "max": measure.max,
         "keep_fraction": measure.keep_fraction,
         "bounds_of": language,
-        "decided": reason.startswith(f"{measure.name}="),
+        "decided": row["left_by"] == measure.column,
     }
 
 
@@ -184,10 +186,12 @@ def _stages(record: RunRecord, row: dict[str, Any]) -> dict[str, list[str]]:
     """Stage -> keys of the commits that had a say: those of the document's own split, and those of all documents."""
     # The shard that holds the text stands in the folder of its commit: stages/<stage>/<key>/documents-00000.parquet.
     held_in = row["shard"].split("/")[2] if row["shard"] else None
-    own = [p for p in record.parts if p["object"] == row["object"] and held_in in (None, p["documents"])]
+    of_object = [p for p in record.parts if p["object"] == row["object"]]
+    own = [p for p in of_object if held_in in (None, p["documents"], p.get("rewritten"))]
     stages: dict[str, list[str]] = {}
     for part in own:
-        for stage, key in ((str(part["stage"]), part["documents"]), ("measure", part["measures"])):
+        named = {str(part["stage"]): "documents", "rewrite": "rewritten", "measure": "measures"}
+        for stage, key in ((stage, part.get(name)) for stage, name in named.items()):
             if key is not None and key not in stages.setdefault(stage, []):
                 stages[stage].append(key)
     return stages | {stage: list(keys) for stage, keys in record.commits.items() if stage != "publish" and keys}
@@ -210,7 +214,7 @@ def _lines(row: dict[str, Any]) -> list[str]:
         ("published", _published_line(row["published"])),
     ])  # fmt: skip
     if row["measures"]:
-        width = max(len(m["name"]) for m in row["measures"])
+        width = max(len(m["title"]) for m in row["measures"])
         lines += ["", "measures"] + [_measure_line(m, width) for m in row["measures"]]
     lines += _cluster_lines(row["cluster"]) + _quality_lines(row["quality"]) + _lineage_lines(row["lineage"])
     lines += ["", "commits"] + [f"  {stage}: {', '.join(keys)}" for stage, keys in row["stages"].items()]
@@ -229,7 +233,7 @@ def _measure_line(measure: dict[str, Any], width: int) -> str:
     value = "missing" if measure["value"] is None else f"{measure['value']:.6g}"
     mark = "  <- rejected by this" if measure["decided"] else ""
     language = f" for {measure['bounds_of']}" if measure["bounds_of"] else ""
-    return f"  {measure['name']:<{width}}  {value:>12} {measure['unit']}  [{measure['bounds']}{language}]{mark}"
+    return f"  {measure['title']:<{width}}  {value:>12} {measure['unit']}  [{measure['bounds']}{language}]{mark}"
 
 
 def _cluster_lines(cluster: dict[str, Any] | None) -> list[str]:

@@ -10,6 +10,7 @@ import polars as pl
 from curate.ledger import of_language, rule_of
 from curate.lineage import uniform
 from curate.reports.run_record import Measure
+from curate.stages.select import fraction_bound
 from curate.step import open_parquet
 from curate.storage import Store
 
@@ -225,14 +226,14 @@ class Histogram:
     documents: int
     mean: float
     rejected: int
-    """Documents that left by this rule."""
+    """Documents that left by this rule on this text."""
 
     languages: Sequence[str]
     """Those to which other bounds apply than the ones drawn."""
 
 
-def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
-    """Distribution of one measure over all documents that have a value; None without any."""
+def histogram(ledger: pl.LazyFrame, measure: Measure, measures: Sequence[Measure]) -> Histogram | None:
+    """Distribution of one of `measures` over all documents that have a value; None without any."""
     value = pl.col(measure.column)
     stats = ledger.select(
         value.count().alias("n"), value.mean().alias("mean"), value.min().alias("min"), value.max().alias("max"),
@@ -248,13 +249,28 @@ def histogram(ledger: pl.LazyFrame, measure: Measure) -> Histogram | None:
     beyond = pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(bounds))).sum()
     present = ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).agg(pl.len(), beyond.alias("beyond"))
     counted = {number: (n, out) for number, n, out in present.collect().iter_rows()}
-    rejected = ledger.filter(rule_of("reason") == measure.name).select(pl.len()).collect().item()
+    rejected = ledger.filter(left_by(ledger, measures) == measure.column).select(pl.len()).collect().item()
     counts, out = zip(*(counted.get(i, (0, 0)) for i in range(BINS)), strict=True)
     high = low + width * BINS
     return Histogram(
-        measure.name, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected,
+        measure.title, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected,
         list(measure.by_language),
     )  # fmt: skip
+
+
+def left_by(ledger: pl.LazyFrame, measures: Sequence[Measure]) -> pl.Expr:
+    """Column of the measure by which a document left; null where it stayed or something else decided.
+
+    `measures` are all of a run, in their order. A reason names the rule alone. Where one rule stands on several texts,
+    the first of them whose bounds the document breaks has decided.
+    """
+    found = []
+    for number, measure in enumerate(measures):
+        decided = rule_of("reason") == measure.name
+        if any(later.name == measure.name for later in measures[number + 1 :]):
+            decided &= pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(_applied_bounds(ledger, measure))))
+        found.append(pl.when(decided).then(pl.lit(measure.column)))
+    return pl.coalesce(*found, pl.lit(None, pl.String))
 
 
 def _beyond(measure: Measure, others: Mapping[str, float]) -> list[pl.Expr]:
@@ -266,12 +282,12 @@ def _beyond(measure: Measure, others: Mapping[str, float]) -> list[pl.Expr]:
 
 
 def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
-    """Bounds of the config; that of a keep_fraction from the reason of a document that it turned away."""
+    """Bounds of the config; that of a keep_fraction as `select` finds it."""
     fixed = [("min", measure.min), ("max", measure.max)]
     if measure.keep_fraction is not None:
-        by_minimum = (rule_of("reason") == measure.name) & pl.col("reason").str.contains(" < ", literal=True)
-        turned_away = ledger.filter(by_minimum).select("reason").head(1).collect()["reason"]
-        fixed = [("min", float(reason.rpartition(" < ")[2])) for reason in turned_away]
+        real = ledger.filter(rule_of("reason").ne_missing("duplicate_id") & ~pl.col("is_synthetic"))
+        values = real.select(measure.column).collect()[measure.column]
+        fixed = [("min", fraction_bound(values, measure.keep_fraction))]
     return [(side, bound) for side, bound in fixed if bound is not None]
 
 

@@ -14,6 +14,7 @@ from curate.config import RunConfig
 from curate.config.measures import Measured, TransformConfig
 from curate.ledger import rule_of
 from curate.reports import facts, run_record
+from curate.reports.facts import Histogram
 from curate.reports.pages import Drawing, draw, render
 from curate.reports.run_record import Measure
 from curate.sample import Sample
@@ -80,11 +81,14 @@ def preview(config: RunConfig, sample: Sample) -> Preview:
     several = pl.sum_horizontal(*beyond.values(), pl.lit(0)) if beyond else pl.lit(0)
     decided = decided.with_columns(broken=decided.select(several.alias("n"))["n"])
     groups = {column: _largest(decided, column) for column in ("lang", "source")}
-    measures = {measure.column: measure for measure in run_record.measures_of(config)}
-    losses = [_loss(decided, m, measures[m.column], beyond[m.column], groups) for m in bounded]
+    listed = run_record.measures_of(config)
+    decided = decided.with_columns(left_by=facts.left_by(decided.lazy(), listed))
+    measures = {measure.column: measure for measure in listed}
+    histograms = {each.column: facts.histogram(decided.lazy(), each, listed) for each in listed}
+    losses = [_loss(decided, m, measures[m.column], histograms[m.column], beyond[m.column], groups) for m in bounded]
     rules = {loss.measure.name for loss in losses}
     counted = decided.filter(pl.col("rule").is_not_null()).group_by("rule").len().sort("len", "rule", descending=True)
-    recorded = [facts.histogram(decided.lazy(), measures[m.column]) for m in config.measured if m not in bounded]
+    recorded = [histograms[m.column] for m in config.measured if m not in bounded]
     return Preview(
         documents=len(decided),
         read=sample.read,
@@ -114,19 +118,19 @@ def _loss(
     decided: pl.DataFrame,
     measured: Measured,
     measure: Measure,
+    histogram: Histogram | None,
     beyond: pl.Series,
     groups: Mapping[str, Sequence[tuple[str, int, int]]],
 ) -> Loss:
-    by_it = decided["rule"] == measure.name
-    histogram = facts.histogram(decided.lazy(), measure)
+    by_it = (decided["left_by"] == measure.column).fill_null(value=False)
     marked = decided.with_columns(beyond=beyond)
     return Loss(
         measure=measure,
         bounds=run_record.describe(measure),
         drawing=draw(histogram) if histogram else None,
         beyond=int(beyond.sum()),
-        first=int((by_it & beyond).sum()),
-        only=int((by_it & beyond & (decided["broken"] == 1)).sum()),
+        first=int(by_it.sum()),
+        only=int((by_it & (decided["broken"] == 1)).sum()),
         groups={column: [_share(marked, column, name) for name, _, _ in found] for column, found in groups.items()},
         nearest=_nearest(marked, measured, measure, histogram.bounds if histogram else ()),
     )

@@ -53,7 +53,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "tokens": sum(language.tokens for language in languages),
         "cross": facts.cross_language(ledger, config.seed),
         "duplicates": facts.duplicates(ledger),
-        "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m))],
+        "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m, record.measures))],
         "by_language": run_record.by_language(record.measures),
         "judge": _judge(config, ledger),
         "quarantine": facts.quarantine(ledger),
@@ -95,7 +95,8 @@ def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:
         return None
     keep = config.judge.keep
     bounds = (keep.min, keep.max, keep.keep_fraction) if keep else (None, None, None)
-    found = facts.histogram(ledger, Measure("judge.quality", "quality", "expected value", *bounds))
+    quality = Measure("judge.quality", "quality", "expected value", *bounds)
+    found = facts.histogram(ledger, quality, [quality])
     return {
         "rubric": config.judge.rubric.rpartition("/")[2],
         "bounds": run_record.describe(keep),

@@ -40,6 +40,12 @@ class Measure:
     by_language: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """Language -> the (min, max) that applied to it instead."""
 
+    @property
+    def title(self) -> str:
+        """The filter, and what its text had been through: `length.words after c4.clean`."""
+        transforms = [label.partition("@")[0] for label in self.column.split("+")[1:]]
+        return f"{self.name} after {', '.join(transforms)}" if transforms else self.name
+
     def of(self, language: str | None) -> "Measure":
         """The measure with the bounds of one language, and of no other."""
         if language is None or language not in self.by_language:
@@ -74,7 +80,7 @@ class RunRecord:
 
     measures: tuple[Measure, ...]
     parts: tuple[Mapping[str, str | None], ...]
-    """object, and the keys of its `extract` (or `synthesize`) and `measure` commits."""
+    """object, and the keys of its `extract` (or `synthesize`), `rewrite` and `measure` commits."""
 
     commits: Mapping[str, tuple[str, ...]]
     """Stage -> keys of its commits, for the stages that see all documents."""
@@ -149,8 +155,11 @@ def write(
 
 
 def _part(part: Part) -> Mapping[str, str | None]:
-    measured = part.measures.key if part.measures else None
-    return {"object": part.object, "stage": part.documents.stage, "documents": part.documents.key, "measures": measured}
+    return {
+        "object": part.object, "stage": part.documents.stage, "documents": part.documents.key,
+        "rewritten": part.rewritten.key if part.rewritten else None,
+        "measures": part.measures.key if part.measures else None,
+    }  # fmt: skip
 
 
 def read(work: Path) -> RunRecord:

@@ -1,7 +1,7 @@
 """isolate: a part -> the part without the documents that killed their worker in a later stage: it quarantines them.
 
-The commits of `measure` and `sign` note such documents by number. What comes after works on the part that is derived
-here, as if `extract` had turned them away.
+The commits of `rewrite`, `measure` and `sign` note such documents by number. What comes after works on the part that is
+derived here, as if `extract` had turned them away.
 """
 
 from collections.abc import Iterator

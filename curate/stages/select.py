@@ -39,7 +39,7 @@ class Evidence:
 
     def key(self, config: RunConfig) -> str:
         """Hash of the evidence and of every bound and policy."""
-        parts = sorted([p.key, p.measures.key if p.measures else None] for p in self.parts)
+        parts = sorted([p.key, p.texts.key, p.measures.key if p.measures else None] for p in self.parts)
         bounds = [[m.column, _dumped(m.filter.keep), {k: _dumped(v) for k, v in m.by_language.items()}]
                   for m in config.measured]  # fmt: skip
         judge = _dumped(config.judge.keep) if config.judge and self.judged else None

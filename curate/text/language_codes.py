@@ -6,6 +6,7 @@ Chinese is `cmn_Hani` whatever the set of characters, Japanese `jpn_Jpan`, Korea
 
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 
 UNDETERMINED = "und"
 
@@ -68,6 +69,12 @@ def normalise_code(code: str) -> str | None:
     language = _ISO.get(language, language)
     script = _SAME_SCRIPT.get(script.title(), script.title()) if script else _SCRIPT_OF.get(language)
     return f"{language}_{script}" if script and len(language) == 3 else None
+
+
+def near_code(code: str) -> str | None:
+    """The code with script that `code` may be a slip of: `deu_Latn` of `deu_Ltn`. Of two or three letters any may."""
+    full = [f"{language}_{script}" for language, script in LABELS.values()]
+    return next(iter(get_close_matches(code, full, n=1, cutoff=0.75)), None) if len(code) > 3 else None
 
 
 def is_full(code: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ import pytest
 
 from curate import lineage
 from curate.config import RunConfig
+from curate.config.measures import transforms
 from curate.corpus import Part, read_rows
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.reports import card, report, run_record
 from curate.result import RunResult, StageResult
 from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES
-from curate.stages import measure, publish, select
+from curate.stages import measure, publish, rewrite, select
 from curate.step import Commit, Task, run_step
 from curate.storage import Store
 
@@ -164,7 +166,8 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
     names = list(dict.fromkeys(doc.object for doc in inputs.documents)) or ["pages.warc.gz"]
     parts = tuple(_part(work, name, inputs, first=n == 0) for n, name in enumerate(names))
     measured = [run_task(work, task) for task in measure.tasks(parts, config)]
-    parts = tuple(Part(p.object, p.documents, m) for p, m in zip(parts, measured, strict=True))
+    texts = [run_task(work, task) for task in rewrite.tasks(parts, config)] if transforms(config.measure) else []
+    parts = tuple(Part(p.object, p.documents, m, t) for p, m, t in zip_longest(parts, measured, texts))
     edges, scores = _edges(work, inputs), _scores(work, inputs)
     evidence = select.Evidence(parts, edges, scores, judged=inputs.scores is not None)
     [decisions] = [run_task(work, task) for task in select.tasks(evidence, config)]

@@ -83,6 +83,18 @@ def test_with_the_bounds_of_the_run_every_decision_is_that_of_the_run(work: Path
             "by_language={de: {gopher.word_count: {min: 200}}}",
             {"by_language": {"de": {"gopher.word_count": {"min": 200}}}},
         ),
+        (
+            "by_language.de.gopher.word_count.min=200",
+            {"by_language": {"de": {"gopher.word_count": {"min": 200}}}},
+        ),
+        (
+            "by_language.deu_Latn.gopher.word_count.max=300",
+            {"by_language": {"de": {"gopher.word_count": {"max": 300}}}},
+        ),
+        (
+            "by_language.eng.fineweb.line_punct_ratio.min=0.6",
+            {"by_language": {"en": {"fineweb.line_punct_ratio": {"min": 0.6}}}},
+        ),
         ("dedup.minhash.min_similarity=0.95", {"dedup": {"minhash": {"min_similarity": 0.95}}}),
     ],
 )
@@ -99,6 +111,18 @@ def test_other_bounds_decide_as_a_run_with_them(
     assert result.changes == found
     assert sum(found.entered.values()) + sum(found.left.values()) > 0
     assert found.kept_after - found.kept_before == sum(found.entered.values()) - sum(found.left.values())
+
+
+def test_one_side_of_a_row_changes_and_the_languages_like_it_follow(tmp_path: Path) -> None:
+    rows = {"de": {"gopher.word_count": {"min": 120, "max": 600}}, "nl": {"like": "de"}, "en": {"like": "de"}}
+    folders = [tmp_path / "one", tmp_path / "two"]
+    run_inline(write_config(folders[0], sample_inputs(), measure=MEASURE, by_language=rows))
+    shutil.copytree(folders[0], folders[1], symlinks=True)
+    changed = rows | {"de": {"gopher.word_count": {"min": 200, "max": 600}}}
+    run_inline(write_config(folders[1], sample_inputs(), measure=MEASURE, by_language=changed))
+    result = curate.rescore(folders[0] / "work", ["by_language.de.gopher.word_count.min=200"])
+    assert result.decisions.select("id", "status", "reason").sort("id").equals(decisions(folders[1] / "work"))
+    assert result.changes.left["gopher.word_count"] > 0
 
 
 def test_a_fraction_and_a_bound_on_scores_are_rescored_too(work: Path) -> None:
@@ -123,10 +147,13 @@ def test_documents_let_in_without_a_score_are_counted(work: Path) -> None:
         ("gopher.word_count.min=many", "measure.0.keep.min: Input should be a valid number"),
         ("gopher.alpha_word_ratio.min=1.5", "outside what gopher.alpha_word_ratio can reach"),
         ("gopher.word_count.min=[", "--set gopher.word_count.min: not a plain value"),
-        ("seed=3", "--set seed: no bound of this run; expected FILTER.min, languages"),
-        ("dedup.minhash.bands=20", "--set dedup.minhash.bands: no bound of this run"),
+        ("seed=3", "--set seed: no bound of this config; expected FILTER.min, languages"),
+        ("dedup.minhash.bands=20", "--set dedup.minhash.bands: no bound of this config"),
         ("dedup.minhash.min_similarity=0.5", "the run kept no pair below 0.75"),
         ("languages=[xx]", "'xx' is no language code"),
+        ("by_language.deu_Lat.gopher.word_count.min=3", "no language code known here; did you mean 'deu_Latn'?"),
+        ("by_language.de.gopher.wrd_count.min=3", "unknown filter 'gopher.wrd_count'; did you mean gopher.word_count"),
+        ("by_language.de.gopher.word_count.keep_fraction=0.5", "keep_fraction is a share of the documents of all"),
     ],
 )
 def test_what_is_no_bound_is_refused(work: Path, setting: str, said: str) -> None:
@@ -139,7 +166,7 @@ def test_a_section_that_the_run_had_not_is_refused(tmp_path: Path) -> None:
     lines = [json.dumps({"text": text_of(n)}) for n in range(3)]
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     run_inline(write_config(tmp_path, [{"source": "s", "uri": "in.jsonl"}], dedup=None))
-    with pytest.raises(ConfigError, match="the run had no section 'judge'"):
+    with pytest.raises(ConfigError, match="there is no section 'judge'"):
         curate.rescore(tmp_path / "work", ["judge.keep.min=1"])
     assert curate.rescore(tmp_path / "work", ["gopher.word_count.min=1"]).must_run == {}
 
@@ -174,7 +201,7 @@ def test_the_commands_say_it_in_words_and_in_json(work: Path, tmp_path: Path) ->
     setting = ["--set", "gopher.word_count.min=300"]
     told = CliRunner().invoke(app, ["rescore", str(work), *setting, "--decisions", str(file)]).stdout
     assert "left, kept out by: gopher.word_count" in told
-    assert "to publish this, put it into the config and run that: select" in told
+    assert "to publish this, run the config with the same --set, or put it into the file: select" in told
     assert pl.read_parquet(file).columns == ["id", "status", "reason", "status_before", "reason_before"]
     as_json = json.loads(CliRunner().invoke(app, ["rescore", str(work), *setting, "--json"]).stdout)
     assert as_json == curate.rescore(work, setting[1:]).to_json()

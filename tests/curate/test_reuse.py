@@ -1,7 +1,9 @@
 """What is done is used again exactly as long as nothing that it depends on changed: config, code, inputs."""
 
+import json
 import os
 import shutil
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-from curate import clusters, minhash, readers
-from curate.stages import dedup, extract, measure, publish, select
+from curate import clusters, minhash, readers, step
+from curate.stages import dedup, extract, measure, publish, rewrite, select
 from curate.text import language, plain
 from tests.curate.inline import run_inline
-from tests.curate.runs import published_bytes
-from tests.curate.small_corpus import OBJECTS, PARTITIONS, STEPS, config_over, write_corpus
+from tests.curate.runs import committed, published_bytes
+from tests.curate.small_corpus import OBJECTS, PARTITIONS, STEPS, config_over, text_of, write_corpus
+from tests.fake_llm import serve
 
-ORDER = ["extract", "measure", "sign", "candidates", "pairs", "verify", "select", "publish"]
+ORDER = ["extract", "rewrite", "measure", "sign", "candidates", "pairs", "verify", "select", "publish"]
 
 
 class Base:
@@ -74,7 +77,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
     "partitions": ({"execution": {"partitions": 2}}, "candidates", 2),
     "a bound": ({"measure": bound(60)}, "select", 1),
     "another filter": ({"measure": [*STEPS, {"filter": "gopher.hash_ratio"}]}, "measure", OBJECTS),
-    "another transform": ({"measure": [*STEPS, {"transform": "invisible.strip"}]}, "measure", OBJECTS),
+    "another transform": ({"measure": [*STEPS, {"transform": "invisible.strip"}]}, "rewrite", OBJECTS),
     "another order": ({"measure": [STEPS[-1], *STEPS[:-1]]}, "measure", OBJECTS),
     "bands": ({"dedup": {"minhash": {"bands": 10}}}, "sign", OBJECTS),
     "similarity": ({"dedup": {"minhash": {"min_similarity": 0.7}}}, "verify", 1),
@@ -95,6 +98,7 @@ def test_a_changed_setting_runs_what_depends_on_it(base: Path, name: str) -> Non
 CODE = {
     "extract": [(extract, "VERSION"), (readers, "VERSION"), (plain, "TEXT_VERSION"), (plain, "NORMALISE_VERSION"),
                 (language, "VERSION")],
+    "rewrite": [(rewrite, "VERSION")],
     "measure": [(measure, "VERSION")],
     "sign": [(minhash, "VERSION")],
     "candidates": [(clusters, "VERSION")],
@@ -115,6 +119,58 @@ def test_another_version_of_the_code_runs_what_depends_on_it(
 def test_another_version_of_dedup_runs_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedup, "VERSION", dedup.VERSION + 1)
     assert {"candidates", "pairs"} & set(again(base))
+
+
+HASHES = {"filter": "gopher.hash_ratio"}
+FILTERS: dict[str, list[dict[str, Any]]] = {
+    "added": [*STEPS, HASHES],
+    "added with a bound": [*STEPS, HASHES | {"keep": {"max": 0.0}}],
+    "removed": STEPS[1:],
+    "with another bound": bound(92),
+    "moved behind the transform": [STEPS[0], STEPS[-1], *STEPS[1:-1]],
+}
+
+
+@pytest.mark.parametrize("transform", [True, False], ids=["with a transform", "without"])
+@pytest.mark.parametrize("name", FILTERS)
+def test_other_filters_compare_no_text_again(base: Path, tmp_path: Path, name: str, *, transform: bool) -> None:
+    def of_texts(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [step for step in steps if transform or "filter" in step]
+
+    if not transform:
+        set_in(base, measure=of_texts(STEPS))
+        assert again(base)["sign"] == OBJECTS
+    set_in(base, measure=of_texts(FILTERS[name]))
+    assert set(again(base)) <= {"measure", "select", "publish"}
+    again(config_over(base / "corpus", tmp_path / "fresh", measure=of_texts(FILTERS[name])).parent)
+    assert published_bytes(base / "out") == published_bytes(tmp_path / "fresh/out")
+
+
+def test_another_filter_asks_no_model_again(base: Path) -> None:
+    with serve(write=lambda body: text_of(1000 + zlib.crc32(json.dumps(body).encode()))) as fake:
+        keep = {"min": 0.0, "missing": {"not_sampled": "keep", "failed": "reject"}}
+        set_in(base, llm={"endpoint": fake.base_url}, judge={"max_documents": 6, "keep": keep},
+               synthesize={"max_documents": 3, "min_words": 20})  # fmt: skip
+        assert {"judge", "synthesize"} <= set(again(base))
+        asked = fake.asked
+        set_in(base, measure=[*STEPS, HASHES])
+        assert set(again(base)) == {"measure", "select"}
+        assert fake.asked == asked > 0
+
+
+def test_texts_that_were_deleted_come_back_row_for_row(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = base / "work/stages/rewrite"
+    before, published = committed(base / "work"), published_bytes(base / "out")
+    names = {name for name in before if name.startswith(str(texts))}
+    stored = {name: Path(name).read_bytes() for name in names}
+    assert len(stored) > OBJECTS
+    shutil.rmtree(texts)
+    # Were the rows written one by one, each of them would be a shard.
+    monkeypatch.setattr(step, "SHARD_BYTES", 1)
+    set_in(base, execution={"partitions": PARTITIONS, "batch_documents": 1})
+    assert again(base) == {"rewrite": OBJECTS}
+    assert {name: Path(name).read_bytes() for name in names} == stored
+    assert published_bytes(base / "out") == published
 
 
 def _append(folder: Path) -> None:

@@ -69,6 +69,22 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
         assert part in shown.stdout
 
 
+def test_a_bound_is_set_on_the_command_line(tiny: Path) -> None:
+    def checked(setting: str) -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["check", str(tiny), "--set", setting])
+        return done.exit_code, done.stdout + done.stderr
+
+    assert checked("by_language.de.gopher.word_count.min=7") == (0, f"docs: 1 objects, {_size(tiny):,} bytes\nok\n")
+    code, said = checked("by_language.de.gopher.word_count.min=5")
+    assert (code, "min 5 is what deu_Latn inherits anyway" in said) == (0, True)
+    code, said = checked("by_language.de.gopher.wordcount.min=5")
+    assert (code, "unknown filter 'gopher.wordcount'; did you mean gopher.word_count" in said) == (2, True)
+
+
+def _size(tiny: Path) -> int:
+    return (tiny.parent / "pages/a.jsonl").stat().st_size
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

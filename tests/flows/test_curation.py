@@ -192,7 +192,7 @@ def test_one_task_a_stage_and_the_funnel(server: Server, config: Path) -> None:
     [run] = server.runs(config)
     assert (run["name"], run["state_name"]) == ("tiny", "Completed")
     assert set(run["parameters"]) == {
-        "config", "inputs", "output", "work", "workers", "memory", "no_llm", "allow_partial", "rehash",
+        "config", "settings", "inputs", "output", "work", "workers", "memory", "no_llm", "allow_partial", "rehash",
     }  # fmt: skip
     tasks = server.tasks(run)
     assert set(tasks) == set(STAGES)

@@ -44,20 +44,18 @@ def documents(*urls: str | None) -> pa.Table:
 
 def test_documents_are_looked_up_by_their_url(tmp_path: Path) -> None:
     config = config_of(tmp_path, BLOCKED)
-    found, _ = measure(
-        documents("https://www.ads.example/", None, "https://bad.example", "https://b.org"), config.measure
-    )
+    found = measure(documents("https://www.ads.example/", None, "https://bad.example", "https://b.org"), config.measure)
     assert found.column("url.blocked_domain@curate.1").to_pylist() == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_urls_are_not_read_for_other_filters(tmp_path: Path) -> None:
     config = config_of(tmp_path, {"filter": "length.words"})
-    assert measure(documents("https://b.org").drop_columns(["url"]), config.measure)[0].num_rows == 1
+    assert measure(documents("https://b.org").drop_columns(["url"]), config.measure).num_rows == 1
 
 
 def test_several_files_are_one_list(tmp_path: Path) -> None:
     config = config_of(tmp_path, blocked(["lists/ads.txt", "lists/other.txt"]))
-    found, _ = measure(documents("https://else.example/", "https://ads.example/"), config.measure)
+    found = measure(documents("https://else.example/", "https://ads.example/"), config.measure)
     assert found.column("url.blocked_domain@curate.1").to_pylist() == [1.0, 1.0]
 
 
@@ -123,7 +121,7 @@ def test_a_list_a_language_under_any_name_of_it(tmp_path: Path) -> None:
     table = pa.table({
         "text": pa.array(["some phrase", "darn good"], pa.large_string()), "lang": ["eng_Latn", "deu_Latn"],
     })  # fmt: skip
-    assert measure(table, config.measure)[0].column("badwords.per_1000_words@c4.1").to_pylist() == [500.0, 0.0]
+    assert measure(table, config.measure).column("badwords.per_1000_words@c4.1").to_pylist() == [500.0, 0.0]
     same = config_of(tmp_path, badwords({"eng_Latn": ["lists/same.txt"]}), text="darn\nSome  Phrase\n")
     assert identity(same.measure) == identity(config.measure)
     other = config_of(tmp_path, badwords({"de": "lists/ads.txt"}), text="darn\nSome  Phrase\n")

@@ -21,7 +21,7 @@ from curate.execution.worker import execute
 from curate.pipeline import Pipeline
 from curate.plan import make_plan
 from curate.result import RunResult
-from curate.stages import extract, measure
+from curate.stages import extract, measure, rewrite
 from curate.step import ALL, Rows, ShardWriter, Task
 from curate.storage import Store
 from tests.curate.inline import InlineExecutor
@@ -66,13 +66,16 @@ def deadly(function: Callable[..., Any], texts: Callable[..., bytes]) -> Callabl
     return mortal
 
 
+def texts_of(documents: pa.Table, _: Any) -> bytes:
+    return "".join(documents["text"].to_pylist()).encode()
+
+
 KILLED_IN = {
     "extract": lambda patch: patch.setattr(
         extract, "_text_of", deadly(extract._text_of, lambda record, _: record.payload)
     ),
-    "measure": lambda patch: patch.setattr(
-        measure, "measure", deadly(measure.measure, lambda table, _: "".join(table["text"].to_pylist()).encode())
-    ),
+    "rewrite": lambda patch: patch.setattr(rewrite, "rewrite", deadly(rewrite.rewrite, texts_of)),
+    "measure": lambda patch: patch.setattr(measure, "measure", deadly(measure.measure, texts_of)),
     "sign": lambda patch: patch.setattr(
         minhash, "text_signatures", deadly(minhash.text_signatures, lambda data, *_: bytes(data))
     ),
@@ -88,7 +91,9 @@ def write_pages(folder: Path, marked: dict[int, set[int]]) -> Path:
         pages = [f"{p} {MARK}" if i in marked.get(n, ()) else p for i, p in enumerate(pages)]
         rows = [{"text": p, "url": f"http://a.example/{n}/{i}"} for i, p in enumerate([*pages, ""])]
         (folder / f"in/{n}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return write_config(folder, [{"source": "s", "uri": "in", "fields": {"url": "url"}}], measure=[])
+    return write_config(
+        folder, [{"source": "s", "uri": "in", "fields": {"url": "url"}}], measure=[{"transform": "pii.mask"}]
+    )
 
 
 def run(config: Path) -> tuple[RunResult, MortalExecutor]:

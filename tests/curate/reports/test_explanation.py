@@ -93,6 +93,14 @@ def test_commits_named_are_there(small_run, mixed):
             assert run.work.exists(f"stages/{stage}/{key}/commit.json")
 
 
+def test_the_commit_of_a_rewritten_text_is_named_too(small_run, mixed):
+    measures = [*mixed.settings["measure"], {"transform": "pii.mask"}]
+    run = small_run(replace(mixed, settings=mixed.settings | {"measure": measures}))
+    row = by_url(run, "http://a.example/best")
+    assert {"extract", "rewrite", "measure"} <= set(row["stages"])
+    assert row["stages"]["rewrite"] == [row["stored"]["shard"].split("/")[2]]
+
+
 def test_unknown_url_lists_the_nearest(small_run, mixed):
     run = small_run(mixed)
     with pytest.raises(CurateError, match="12 rows") as error:

@@ -131,8 +131,9 @@ def test_histogram_draws_the_bounds(small_run, mixed):
 def test_histograms_count_every_value_and_what_lies_beyond(small_run, mixed):
     run = small_run(mixed)
     ledger = run.ledger
-    for measure in run_record.read(run.work.root).measures:
-        found = histogram(ledger.lazy(), measure)
+    measures = run_record.read(run.work.root).measures
+    for measure in measures:
+        found = histogram(ledger.lazy(), measure, measures)
         values = ledger[measure.column].drop_nulls()
         low = -math.inf if measure.min is None else measure.min
         high = math.inf if measure.max is None else measure.max
@@ -191,7 +192,7 @@ def test_bounds_by_language_are_shown_and_counted_by(small_run, mixed):
     own = {"de": {"length.words": {"min": 66}}, "und": {"length.words": {"min": None}}}
     run = small_run(replace(mixed, settings=mixed.settings | {"by_language": own}))
     words = run_record.read(run.work.root).measures[0]
-    found = histogram(run.ledger.lazy(), words)
+    found = histogram(run.ledger.lazy(), words, [words])
     limits = {"deu_Latn": 66, "und": -1}
     values = run.ledger.select("lang", words.column).drop_nulls().rows()
     assert sum(found.beyond) == sum(value < limits.get(lang, 20) for lang, value in values) == 1

@@ -12,6 +12,7 @@ from curate.config.file import load
 from curate.config.measures import MeasureStep
 from curate.errors import ConfigError
 from curate.stages.measure import measure
+from curate.stages.rewrite import rewrite
 from curate.storage import Store
 from tests.curate.inline import run_inline
 from tests.curate.runs import published_bytes, write_config
@@ -44,7 +45,8 @@ def documents(*texts: str) -> pa.Table:
 
 
 def test_a_measure_sees_the_text_of_its_place_and_its_column_says_so(tmp_path: Path) -> None:
-    values, after = measure(documents(GOOD, CITED, NOTHING), steps_of(tmp_path, LENGTH, CLEAN, LENGTH, MASK, LENGTH))
+    steps = steps_of(tmp_path, LENGTH, CLEAN, LENGTH, MASK, LENGTH)
+    values, after = (make(documents(GOOD, CITED, NOTHING), steps) for make in (measure, rewrite))
     lengths = "length.characters@unicode.1"
     assert values.column_names[2:] == [lengths, f"{lengths}+{C4}", f"{lengths}+{C4}+{PII}"]
     cleaned = "A sentence with a citation here .\nWrite to a.b@example.org please."
@@ -58,7 +60,7 @@ def test_a_measure_sees_the_text_of_its_place_and_its_column_says_so(tmp_path: P
 
 def test_a_document_names_the_transforms_that_changed_it_and_has_the_hash_of_its_text(tmp_path: Path) -> None:
     before = documents(GOOD, CITED, NOTHING)
-    _, after = measure(before, steps_of(tmp_path, CLEAN, MASK))
+    after = rewrite(before, steps_of(tmp_path, CLEAN, MASK))
     assert after["transforms"].to_pylist() == [["normalise@1"], ["normalise@1", C4, PII], ["normalise@1", C4]]
     assert after["text_hash"].to_pylist() == [lineage.text_hash(text) for text in after["text"].to_pylist()]
     assert after.schema == before.schema
@@ -67,7 +69,7 @@ def test_a_document_names_the_transforms_that_changed_it_and_has_the_hash_of_its
 
 def test_without_a_transform_the_documents_are_those_given(tmp_path: Path) -> None:
     before = documents(GOOD)
-    assert measure(before, steps_of(tmp_path, LENGTH))[1] is before
+    assert rewrite(before, steps_of(tmp_path, LENGTH)) is before
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_the_stored_documents_stand_row_for_row(tmp_path: Path, corpus: list[dic
     run_inline(write_config(tmp_path / "run", corpus, measure=[CLEAN, LENGTH]))
     work = Store(tmp_path / "run" / "work")
     [documents], [values] = (
-        [name for name in work.list("stages/measure") if f"/{kind}-" in name] for kind in ("documents", "measures")
+        [name for name in work.list(f"stages/{stage}") if name.endswith(".parquet")] for stage in ("rewrite", "measure")
     )
     texts, lengths = (pl.read_parquet(work.root / name) for name in (documents, values))
     assert texts["text"].str.len_chars().to_list() == lengths["text_chars"].to_list()
