@@ -5,6 +5,7 @@
 from numba import njit
 
 from filters import word_rules as on
+from filters.french_words import pronoun
 from filters.unicode import decode, decode_before
 from filters.word_rules import ALPHA, CLOSE, DIGIT, ICON, LOWER, OPEN, QUOTE, UPPER, WORD, listed
 
@@ -12,10 +13,7 @@ _QUOTE, _PLUS, _COMMA, _HYPHEN, _DOT, _SLASH, _COLON = 0x27, 0x2B, 0x2C, 0x2D, 0
 _DOLLAR, _PERCENT, _AT, _EN_DASH, _EM_DASH, _TILDE = 0x24, 0x25, 0x40, 0x2013, 0x2014, 0x7E
 _APOSTROPHE, _DEGREE, _SQUARED, _ELLIPSIS, _GRAVE = 0x2019, 0xB0, 0xB2, 0x2026, 0x60
 _MAX_UNIT = 12
-"""Bytes of the longest unit or currency, of the longest French pronoun, and of digits before a degree sign."""
-
-_MAX_FRENCH = 128
-"""Bytes of the longest French word with hyphens; without a limit a hostile chunk would take quadratic time."""
+"""Bytes of the longest unit or currency, and of digits before a degree sign."""
 
 
 @njit(cache=True, nogil=True)
@@ -119,7 +117,7 @@ def closing(data, s, e, digits, rules, kinds, lists):
         mark, q = decode_before(data, s, p)
         return e - q if mark in (_QUOTE, _APOSTROPHE) else 0
     if rules & on.FRENCH and kind & ALPHA:
-        return _pronoun(data, s, e, kinds, lists)
+        return pronoun(data, s, e, kinds, lists)
     return 0
 
 
@@ -132,25 +130,6 @@ def _unit(data, s, e, kinds, lists):
             return e - p if p < e and listed(data, p, e, lists, on.UNITS) >= 0 else 0
         p -= 1
     return 0
-
-
-@njit(cache=True, nogil=True)
-def _pronoun(data, s, e, kinds, lists):
-    """Bytes of a French pronoun behind a hyphen, with it, at the end of s:e; 0 if none."""
-    p = e
-    while p > s and e - p <= _MAX_UNIT:
-        c, q = decode_before(data, s, p)
-        if is_hyphen(c):
-            found = q > s and kinds[decode_before(data, s, q)[0]] & ALPHA
-            return e - q if found and listed(data, p, e, lists, on.PRONOUNS) >= 0 else 0
-        p = q
-    return 0
-
-
-@njit(cache=True, nogil=True)
-def is_hyphen(c):
-    """Whether c is one of the hyphens and dashes of French words."""
-    return c == _HYPHEN or 0x2010 <= c <= 0x2011 or _EN_DASH <= c <= _EM_DASH
 
 
 @njit(cache=True, nogil=True)
@@ -344,64 +323,3 @@ def _after_word(data, p, e, kinds):
             break
         p += length
     return p
-
-
-@njit(cache=True, nogil=True)
-def is_french_whole(data, s, e, kinds, lists):
-    """Whether s:e is one French word with hyphens or an apostrophe: `sous-titre`, `entr'ouvert`, `mot-de-passe`."""
-    p = s
-    while p < e and e - s <= _MAX_FRENCH:
-        c, length = decode(data, p, e)
-        hyphen = is_hyphen(c)
-        if hyphen or c in (_QUOTE, _APOSTROPHE):
-            flag = on.BEFORE_HYPHEN if hyphen else on.BEFORE_ELISION
-            q = p + length
-            if listed(data, s, p, lists, flag) >= 0 and q < e and kinds[decode(data, q, e)[0]] & ALPHA:
-                return _goes_on(data, q, e, kinds)
-            return hyphen and _joins_three(data, s, p, q, e, kinds, lists)
-        if not kinds[c] & ALPHA:
-            return False
-        p += length
-    return False
-
-
-@njit(cache=True, nogil=True)
-def _goes_on(data, p, e, kinds):
-    """Whether p:e has nothing but letters, hyphens and apostrophes."""
-    while p < e:
-        c, length = decode(data, p, e)
-        if not (kinds[c] & ALPHA or is_hyphen(c) or c in (_QUOTE, _APOSTROPHE)):
-            return False
-        p += length
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _joins_three(data, s, p, q, e, kinds, lists):
-    """Whether s:e is letters to p, then a word such as `de` between hyphens from q on, then letters (or `l'` first)."""
-    if p == s:
-        return False
-    between = q
-    while q < e:
-        c, length = decode(data, q, e)
-        if is_hyphen(c):
-            if listed(data, between, q, lists, on.BETWEEN_HYPHENS) < 0:
-                return False
-            q += length
-            if q < e and data[q] | 0x20 == 0x6C and q + 1 < e:
-                mark, length = decode(data, q + 1, e)
-                if mark in (_QUOTE, _APOSTROPHE):
-                    q += 1 + length
-            return q < e and _letters(data, q, e, kinds)
-        q += length
-    return False
-
-
-@njit(cache=True, nogil=True)
-def _letters(data, p, e, kinds):
-    while p < e:
-        c, length = decode(data, p, e)
-        if not kinds[c] & ALPHA:
-            return False
-        p += length
-    return True

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from filters.french_words import is_french_whole
 from filters.loads import after_letters
 from filters.spans import Spans
 from filters.unicode import CLASS, MARK, decode, decode_before
@@ -30,7 +31,7 @@ from filters.word_rules import (
     numbers_of,
     tables,
 )
-from filters.word_shapes import after_hyphened, closing, elides, infix, is_address, is_french_whole, opening
+from filters.word_shapes import after_hyphened, closing, elides, infix, is_address, opening
 
 if TYPE_CHECKING:
     from filters.batch import TextBatch
