@@ -118,6 +118,11 @@ class TextBatch:
         return self.once(_paragraphs)
 
     @property
+    def newlines(self) -> npt.NDArray[np.int64]:
+        """LF in each document."""
+        return self.once(_newlines)
+
+    @property
     def characters(self) -> npt.NDArray[np.int64]:
         """Code points of each document."""
         return self.once(_characters)
@@ -143,13 +148,17 @@ def _lines(batch: TextBatch) -> Spans:
 
 
 def _newline_lines(batch: TextBatch) -> Spans:
-    return Spans(*pieces.newline_lines(batch.data, batch.offsets, CLASS))
+    return Spans(*pieces.newline_lines(batch.data, batch.offsets, batch.newlines, CLASS))
 
 
 def _paragraphs(batch: TextBatch) -> Spans:
     stripped = pieces.stripped(batch.data, batch.offsets[:-1], batch.offsets[1:], CLASS)
     start, end = (read_only(places, np.int64, "stripped texts") for places in stripped)
-    return Spans(*pieces.split_at_newlines(batch.data, start, end, 2))
+    return Spans(*pieces.split_at_newlines(batch.data, start, end, batch.newlines, 2))
+
+
+def _newlines(batch: TextBatch) -> npt.NDArray[np.int64]:
+    return read_only(pieces.newlines_of(batch.data, batch.offsets), np.int64, "newlines")
 
 
 def _characters(batch: TextBatch) -> npt.NDArray[np.int64]:

@@ -70,7 +70,7 @@ def char_dup_ratio(batch: TextBatch) -> Floats:
     hashes = pieces.hashes(batch.data, lines.start, lines.end)
     repeated = pieces.repeats(batch.data, lines.start, lines.end, lines.first, hashes)
     characters = lines.sums(batch.once(_line_characters) * repeated)
-    whole = np.where(lines.counts() > 0, batch.characters - batch.once(_newlines), 0)
+    whole = np.where(lines.counts() > 0, batch.characters - batch.newlines, 0)
     return ratio(characters, whole, empty=1.0)
 
 
@@ -84,16 +84,12 @@ def char_dup_ratio(batch: TextBatch) -> Floats:
 )
 def new_line_ratio(batch: TextBatch) -> Floats:
     """LF over words, 0 upwards; 1.0 without words."""
-    return ratio(batch.once(_newlines), batch.words.counts(), empty=1.0)
+    return ratio(batch.newlines, batch.words.counts(), empty=1.0)
 
 
 def _line_characters(batch: TextBatch) -> Counts:
     lines = batch.newline_lines
     return np.asarray(pieces.characters(batch.data, lines.start, lines.end))
-
-
-def _newlines(batch: TextBatch) -> Counts:
-    return np.asarray(_count_newlines(batch.data, batch.offsets))
 
 
 @njit(cache=True, nogil=True)
@@ -104,14 +100,3 @@ def _count_ended(data, start, end, first, kinds):
             c, _ = decode_before(data, start[j], end[j])
             ended[i] += kinds[c] & TERMINAL != 0
     return ended
-
-
-@njit(cache=True, nogil=True)
-def _count_newlines(data, offsets):
-    newlines = np.zeros(len(offsets) - 1, np.int64)
-    for i in range(len(newlines)):
-        n = 0
-        for p in range(offsets[i], offsets[i + 1]):
-            n += data[p] == 10
-        newlines[i] = n
-    return newlines

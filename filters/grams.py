@@ -73,7 +73,8 @@ def gram_characters(data, start, end, first, top_sizes, dup_sizes, joined, tally
 def room(words: Spans) -> tuple[Joined, Tally, Table]:
     """(Joined, Tally, Table) for the largest document of the words' Spans."""
     most_words = int(words.counts().max(initial=0))
-    most_bytes = int(words.sums(words.end - words.start).max(initial=0))
+    some = words.first[:-1] < words.first[1:]
+    most_bytes = int((words.end[words.first[1:][some] - 1] - words.start[words.first[:-1][some]]).max(initial=0))
     size = 1 << _bits(most_words)
     at = [np.empty(most_words + 1, np.int64) for _ in range(5)]
     hashes, grams = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)

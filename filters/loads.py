@@ -100,6 +100,22 @@ def has_byte(word, byte):
 
 
 @njit(cache=True, nogil=True)
+def count_lf(data, p, end):
+    """How many bytes from p on are LF."""
+    sevens = np.uint64(0x7F * _ONES)
+    n = np.int64(0)
+    while p + 8 <= end:
+        x = load_8(data, p) ^ np.uint64(_LF * _ONES)
+        zeros = ~(((x & sevens) + sevens) | x | sevens)  # 0x80 in the bytes of x that are 0, and nothing else
+        n += np.int64(((zeros >> np.uint64(7)) * np.uint64(_ONES)) >> np.uint64(56))
+        p += 8
+    while p < end:
+        n += data[p] == _LF
+        p += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
 def find_lf(data, p, end):
     """The first LF from p on, or `end`."""
     while p + 8 <= end and not has_byte(load_8(data, p), _LF):

@@ -9,7 +9,7 @@ Those that cut documents take (data: uint8[bytes], offsets: int64[documents + 1]
 import numpy as np
 from numba import njit
 
-from filters.loads import continuations, find_lf, has_byte, load_8, load_part
+from filters.loads import continuations, count_lf, find_lf, has_byte, load_8, load_part
 from filters.unicode import SPACE, decode, decode_before
 
 _LF = 10
@@ -112,11 +112,18 @@ def strip_end(data, start, end, classes):
 
 
 @njit(cache=True, nogil=True)
-def newline_lines(data, offsets, classes):
+def newlines_of(data, offsets):
+    """LF in every document: int64[documents]."""
+    newlines = np.empty(len(offsets) - 1, np.int64)
+    for i in range(len(newlines)):
+        newlines[i] = count_lf(data, offsets[i], offsets[i + 1])
+    return newlines
+
+
+@njit(cache=True, nogil=True)
+def newline_lines(data, offsets, newlines, classes):
     """Lines between LF that hold something other than spaces."""
-    most = len(offsets)
-    for p in range(offsets[0], offsets[-1]):
-        most += data[p] == _LF
+    most = newlines.sum() + len(newlines)
     start, end = np.empty(most, np.int64), np.empty(most, np.int64)
     first = np.zeros(len(offsets), np.int64)
     n = 0
@@ -133,12 +140,9 @@ def newline_lines(data, offsets, classes):
 
 
 @njit(cache=True, nogil=True)
-def split_at_newlines(data, begins, ends, shortest):
+def split_at_newlines(data, begins, ends, newlines, shortest):
     """Pieces between runs of at least `shortest` LF, of one stretch a document, as `re.split` gives them."""
-    most = len(begins)
-    for i in range(len(begins)):
-        for p in range(begins[i], ends[i]):
-            most += data[p] == _LF
+    most = newlines.sum() + len(begins)
     start, end = np.empty(most, np.int64), np.empty(most, np.int64)
     first = np.zeros(len(begins) + 1, np.int64)
     n = 0

@@ -106,7 +106,7 @@ def _repeated(batch: TextBatch, spans: Spans) -> _Repeated:
 
 
 def _lines(batch: TextBatch) -> _Repeated:
-    spans = pieces.split_at_newlines(batch.data, batch.offsets[:-1], batch.offsets[1:], 1)
+    spans = pieces.split_at_newlines(batch.data, batch.offsets[:-1], batch.offsets[1:], batch.newlines, 1)
     return _repeated(batch, Spans(*spans))
 
 
