@@ -96,7 +96,7 @@ def _words(data, offsets, languages, rules, kinds, lists, classes, start, end, f
             p = offsets[document]
         stop = offsets[document + 1]
         own = rules[languages[document]]
-        exceptions = np.uint32(1) << np.uint32(languages[document])
+        exceptions = np.uint32(1 << languages[document])
         while p < stop:
             while p < stop and data[p] <= 0x20 and kinds[data[p]] & SPACE:
                 p += 1
