@@ -18,7 +18,7 @@ from filters.phrases import Phrases
 from filters.pieces import skip_space, strip_end
 from filters.punctuation import KINDS, TERMINAL, code_points
 from filters.spans import Spans
-from filters.unicode import CLASS, CODE_POINTS, DIGIT, PUNCT, SPACE, decode
+from filters.unicode import CLASS, CODE_POINTS, DIGIT, PUNCT, SPACE, all_of, decode
 
 LONG_WORD, NO_TERMINAL, FEW_WORDS, LOREM_IPSUM, JAVASCRIPT, CURLY_BRACKET, POLICY, BLANK = (1 << i for i in range(8))
 """Rules in datatrove's order; BLANK (no words at all) is no rule and comes with FEW_WORDS."""
@@ -260,7 +260,7 @@ def _count_sentences(data, start, end, first, word_start, word_end, word_first, 
                 s, e = word_start[w], word_end[w]
                 if n == 0:
                     n = 1
-                elif ended and (_stands_apart(data, word_end[w - 1], s) or not _is_punctuation(data, s, e, kinds)):
+                elif ended and (_stands_apart(data, word_end[w - 1], s) or not all_of(data, s, e, kinds, PUNCT)):
                     n += 1
                     ended = False
                 ended |= kinds[_only_character(data, s, e)] & _STOP != 0
@@ -273,16 +273,6 @@ def _count_sentences(data, start, end, first, word_start, word_end, word_first, 
 def _stands_apart(data, before, s):
     """Whether more than one blank, or another space, lies before s: it is a word of its own to spaCy."""
     return s - before > 1 or (s - before == 1 and data[before] != _BLANK)
-
-
-@njit(cache=True, nogil=True)
-def _is_punctuation(data, s, e, kinds):
-    while s < e:
-        c, length = decode(data, s, e)
-        if not kinds[c] & PUNCT:
-            return False
-        s += length
-    return True
 
 
 @njit(cache=True, nogil=True)

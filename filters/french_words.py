@@ -5,7 +5,7 @@
 from numba import njit
 
 from filters import word_rules as on
-from filters.unicode import decode, decode_before
+from filters.unicode import all_of, decode, decode_before
 from filters.word_rules import ALPHA, listed
 
 _QUOTE, _APOSTROPHE, _HYPHEN, _EN_DASH, _EM_DASH = 0x27, 0x2019, 0x2D, 0x2013, 0x2014
@@ -81,16 +81,6 @@ def _joins_three(data, s, p, q, e, kinds, lists):
                 mark, length = decode(data, q + 1, e)
                 if mark in (_QUOTE, _APOSTROPHE):
                     q += 1 + length
-            return q < e and _letters(data, q, e, kinds)
+            return q < e and all_of(data, q, e, kinds, ALPHA)
         q += length
     return False
-
-
-@njit(cache=True, nogil=True)
-def _letters(data, p, e, kinds):
-    while p < e:
-        c, length = decode(data, p, e)
-        if not kinds[c] & ALPHA:
-            return False
-        p += length
-    return True

@@ -132,6 +132,17 @@ def decode_before(data, start, p):  # type: ignore[no-untyped-def]  # numba infe
     return decode(data, begin, p)[0], begin
 
 
+@njit(cache=True, nogil=True)
+def all_of(data, p, end, classes, flag):  # type: ignore[no-untyped-def]  # numba infers the types
+    """Whether every character of p:end has the flag."""
+    while p < end:
+        c, length = decode(data, p, end)
+        if not classes[c] & flag:
+            return False
+        p += length
+    return True
+
+
 if __name__ == "__main__":
     np.savez_compressed(_DATA, allow_pickle=False, **generate())
 else:
