@@ -44,13 +44,13 @@ demo: model  ## curate the shipped sample with a real model; the last lines say 
 
 .PHONY: test
 test: lint model  ## lint, and every test but the slow ones, with coverage
-	@# Two processes take 0.64 of one's time on 2 cores: a test of a whole run waits more than it computes.
+	@# Two processes take 0.6 of one's time on 2 cores: a test of a whole run waits more than it computes.
 	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov --cov-report=term
 
 .PHONY: test-slow
 test-slow: model  ## the tests that take minutes
 	@rc=0
-	$(BIN)/python -m pytest -m slow || rc=$$?
+	$(BIN)/python -m pytest -m slow --numprocesses 2 || rc=$$?
 	# 5: there is no slow test, which is no failure.
 	test $$rc -eq 0 || test $$rc -eq 5
 

@@ -1,6 +1,8 @@
 """What every filter promises, checked for each one in the registry."""
 
 import inspect
+import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -38,9 +40,24 @@ HOSTILE = [
 ]
 
 
+PROSE = [
+    "The ship that they have is to sail with the tide, and it will not be here again.",
+    "Der Hund und die Katze sind nicht mit dem Kind im Haus, das ist es, was sie sagt.",
+    "Le chat est dans la maison et les enfants ne sont pas l\u00e0, mais il y a un chien.",
+]
+LANGUAGES = ["eng_Latn", "deu_Latn", "fra_Latn", "rus_Cyrl", "jpn_Jpan", "und"]
+DOCUMENTS = [(text, "und") for text in HOSTILE] + [(text, lang) for lang in LANGUAGES for text in PROSE]
+"""Texts, and their languages: what a value depends on, beside the address."""
+
+
+def batch_of(documents: Sequence[tuple[str, str]], url: str = "") -> TextBatch:
+    texts, langs = [text for text, _ in documents], [lang for _, lang in documents]
+    return TextBatch.of(texts, langs=langs, urls=[url] * len(documents))
+
+
 @pytest.fixture(scope="module")
 def hostile() -> TextBatch:
-    return TextBatch.of(HOSTILE)
+    return batch_of(DOCUMENTS)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -56,22 +73,22 @@ def test_one_finite_number_per_document(name: str, texts: list[str]) -> None:
 def test_value_does_not_depend_on_the_batch(name: str, hostile: TextBatch) -> None:
     measure = FILTERS[name].measure
     whole = measure(hostile).tolist()
-    assert [measure(TextBatch.of([text]))[0] for text in HOSTILE] == whole
-    assert measure(TextBatch.of(HOSTILE[::-1])).tolist() == whole[::-1]
+    assert [measure(batch_of([document]))[0] for document in DOCUMENTS] == whole
+    assert measure(batch_of(DOCUMENTS[::-1])).tolist() == whole[::-1]
 
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_value_does_not_depend_on_what_lies_around_the_documents(name: str, hostile: TextBatch) -> None:
     """A slice of an Arrow column has offsets into a buffer that goes on before and after it."""
     measure = FILTERS[name].measure
-    inner = TextBatch(hostile.data, hostile.offsets[3:-2])
+    inner = TextBatch(hostile.data, hostile.offsets[3:-2], hostile.langs[3:-2])
     assert measure(inner).tolist() == measure(hostile).tolist()[3:-2]
 
 
 @pytest.mark.parametrize("name", [name for name, chosen in FILTERS.items() if not chosen.reads_urls])
 def test_a_filter_that_does_not_say_so_reads_no_url(name: str, hostile: TextBatch) -> None:
-    urls = ["https://www.example.org/a/b"] * len(HOSTILE)
-    assert FILTERS[name].measure(TextBatch.of(HOSTILE, urls=urls)).tolist() == FILTERS[name].measure(hostile).tolist()
+    found = FILTERS[name].measure(batch_of(DOCUMENTS, "https://www.example.org/a/b"))
+    assert found.tolist() == FILTERS[name].measure(hostile).tolist()
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -88,6 +105,8 @@ def test_values_stay_in_the_declared_range(name: str, hostile: TextBatch) -> Non
     values = chosen.measure(hostile)
     assert chosen.low is None or values.min() >= chosen.low
     assert chosen.high is None or values.max() <= chosen.high
+    said = re.search(r"\b0\.\.(\d+(?:\.\d+)?)", f"{chosen.unit} {chosen.doc}")
+    assert said is None or chosen.high == float(said[1]), "say it to `register` too, so that bounds beyond are refused"
 
 
 @pytest.mark.parametrize("name", FILTERS)
