@@ -134,6 +134,8 @@ class RunConfig(Strict):
         return whole
 
     def without_llm(self) -> Self:
-        """The same run with no judge, no synthesis and no bound on a score, and a mark that says so."""
+        """The same run with no judge, no synthesis and no bound on a score, and a mark that says so; itself without LLM."""
+        if not self.llm:
+            return self
         off = {"llm": None, "judge": None, "synthesize": None, "llm_disabled": True}
         return self.model_copy(update=off)

@@ -341,6 +341,7 @@ def test_a_source_that_stands_twice_cannot_be_overridden(tmp_path: Path) -> None
 def test_no_llm_removes_the_model_and_every_bound_on_its_scores(tmp_path: Path) -> None:
     config = with_overrides(load(write(tmp_path, GOOD)), no_llm=True)
     assert (config.llm, config.judge, config.synthesize, config.llm_disabled) == (None, None, None, True)
+    assert with_overrides(config.model_copy(update={"llm_disabled": False}), no_llm=True).llm_disabled is False
 
 
 def test_where_and_how_fast_a_run_happens_is_no_part_of_its_identity(tmp_path: Path) -> None:
