@@ -145,19 +145,33 @@ def _look_at_words(data, start, end, classes):
         p = skip_space(data, start[j], end[j], classes)
         stop = strip_end(data, p, end[j], classes)
         starts[j], ends[j] = p, stop
-        # Only a line of more bytes can hold a word of more characters; three words tell all else there is to know.
-        can_be_long = stop - p > MAX_WORD
         num_words = 0
-        while p < stop and (can_be_long or num_words < MIN_WORDS):
-            p, characters = _after_word(data, p, stop, classes)
+        while p < stop and num_words < MIN_WORDS:
+            p = skip_space(data, _after_word(data, p, stop, classes)[0], stop, classes)
             num_words += 1
-            if characters > MAX_WORD:
-                flags[j] |= LONG_WORD
-                can_be_long = False
-            p = skip_space(data, p, stop, classes)
+        if _has_long_word(data, starts[j], stop, classes):
+            flags[j] |= LONG_WORD
         if num_words < MIN_WORDS:
             flags[j] |= FEW_WORDS if num_words else FEW_WORDS | BLANK
     return starts, ends, flags
+
+
+@njit(cache=True, nogil=True)
+def _has_long_word(data, p, end, classes):
+    """Whether a word of p:end, which begins with one, has more than MAX_WORD characters."""
+    while end - p > MAX_WORD:
+        stop = q = p + MAX_WORD
+        while q > p and not (data[q] <= 0x20 and classes[data[q]] & SPACE):
+            q -= 1
+        if q > p:  # A space, and no word before it is too long: most of the bytes are never looked at.
+            p = q + 1
+            continue
+        while p <= stop and p < end:
+            p, characters = _after_word(data, p, end, classes)
+            if characters > MAX_WORD:
+                return True
+            p = skip_space(data, p, end, classes)
+    return False
 
 
 @njit(cache=True, nogil=True)

@@ -134,7 +134,7 @@ class RunConfig(Strict):
         return whole
 
     def without_llm(self) -> Self:
-        """The same run with no judge, no synthesis and no bound on a score, and a mark that says so; itself without LLM."""
+        """The same run with no judge, no synthesis and no bound on a score, marked so; itself where it has no model."""
         if not self.llm:
             return self
         off = {"llm": None, "judge": None, "synthesize": None, "llm_disabled": True}
