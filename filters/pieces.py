@@ -58,11 +58,21 @@ def _may_hold_break(word):
 
 
 @njit(cache=True, nogil=True)
+def _possible_breaks(data, p, end):
+    most = np.int64(0)
+    while p < end:
+        stop = min(p + 8, end)
+        if stop - p < 8 or _may_hold_break(load_8(data, p)):
+            for q in range(p, stop):
+                most += _may_break(data[q])
+        p = stop
+    return most
+
+
+@njit(cache=True, nogil=True)
 def lines(data, offsets):
     """Lines of `str.splitlines()`, without their breaks."""
-    most = len(offsets)
-    for p in range(offsets[0], offsets[-1]):
-        most += _may_break(data[p])
+    most = len(offsets) + _possible_breaks(data, offsets[0], offsets[-1])
     start, end = np.empty(most, np.int64), np.empty(most, np.int64)
     first = np.zeros(len(offsets), np.int64)
     n = 0
