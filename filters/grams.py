@@ -24,6 +24,7 @@ _REACHES = 3
 PADDING = _FIRST_REACH << (_REACHES - 1)
 """Bytes behind the joined words that may be read."""
 
+_MOST = 2**16 - 1
 _FAR = 1 << 62
 
 Joined = namedtuple("Joined", "data byte_at char_at hashes")
@@ -31,8 +32,8 @@ Joined = namedtuple("Joined", "data byte_at char_at hashes")
 characters, int64[words + 1]; the hash of each, uint64[words]."""
 
 Tally = namedtuple("Tally", "grams slots counts places")
-"""Small counters, uint32[slots]; by first word, uint64 or int64[words], the hash of a gram and its slot; and `places`,
-the grams that need a closer look."""
+"""Small counters that stop at _MOST, uint16[slots]; by first word, uint64 or int64[words], the hash of a gram and its
+slot; and `places`, the grams that need a closer look."""
 
 Table = namedtuple("Table", "keys values counts found")
 """A hash table of grams that are equal byte for byte: hash; epoch << 32 | first word; how often; and the slots of those
@@ -80,7 +81,7 @@ def room(words: Spans) -> tuple[Joined, Tally, Table]:
     hashes, grams = np.empty(most_words, np.uint64), np.empty(most_words, np.uint64)
     return (
         Joined(np.zeros(most_bytes + PADDING, np.uint8), at[0], at[1], hashes),
-        Tally(grams, at[2], np.empty(size, np.uint32), at[3]),
+        Tally(grams, at[2], np.empty(size, np.uint16), at[3]),
         Table(np.zeros(size, np.uint64), np.zeros(size, np.int64), np.empty(size, np.int64), at[4]),
     )
 
@@ -145,14 +146,14 @@ def lengthen(num_words, m, n, joined, tally):
 
 @njit(cache=True, nogil=True)
 def count_slots(num_grams, tally):
-    """Count the grams by slot; returns the highest count, which no gram exceeds."""
+    """Count the grams by slot; returns the highest count: none is there more often, unless it is _MOST."""
     bits = _bits(num_grams)
     tally.counts[: 1 << bits] = 0
-    most = np.uint32(0)
+    most = np.uint16(0)
     for j in range(num_grams):
         slot = _slot(tally.grams[j], bits)
         tally.slots[j] = slot
-        tally.counts[slot] += np.uint32(1)
+        tally.counts[slot] += tally.counts[slot] < _MOST
         most = max(most, tally.counts[slot])
     return np.int64(most)
 
@@ -254,7 +255,7 @@ def find_reach(num_words, joined, tally, reach):
             for d in range(0, size, 8):
                 h = _mixed(h, load_8(joined.data, at + d))
             tally.slots[t] = _slot(h, bits)
-            tally.counts[tally.slots[t]] += np.uint32(1)
+            tally.counts[tally.slots[t]] += tally.counts[tally.slots[t]] < _MOST
         alike = np.int64(0)
         for t in range(num_places):
             j = tally.places[t]
