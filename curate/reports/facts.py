@@ -241,7 +241,7 @@ def histogram(ledger: pl.LazyFrame, measure: Measure, measures: Sequence[Measure
     ).collect().row(0, named=True)  # fmt: skip
     if not stats["n"]:
         return None
-    bounds = _applied_bounds(ledger, measure)
+    bounds = applied_bounds(ledger, measure)
     drawn = [bound for _, bound in bounds if stats["min"] <= bound <= stats["max"]]
     low, high = min([stats["low"], *drawn]), max([stats["high"], *drawn])
     width = (high - low) / BINS or 1.0
@@ -268,7 +268,7 @@ def left_by(ledger: pl.LazyFrame, measures: Sequence[Measure]) -> pl.Expr:
     for number, measure in enumerate(measures):
         decided = rule_of("reason") == measure.name
         if any(later.name == measure.name for later in measures[number + 1 :]):
-            decided &= pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(_applied_bounds(ledger, measure))))
+            decided &= pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(applied_bounds(ledger, measure))))
         found.append(pl.when(decided).then(pl.lit(measure.column)))
     return pl.coalesce(*found, pl.lit(None, pl.String))
 
@@ -281,7 +281,7 @@ def _beyond(measure: Measure, others: Mapping[str, float]) -> list[pl.Expr]:
     return [value < low, value > high]
 
 
-def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
+def applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
     """Bounds of the config; that of a keep_fraction as `select` finds it."""
     fixed = [("min", measure.min), ("max", measure.max)]
     if measure.keep_fraction is not None:

@@ -75,7 +75,7 @@ def test_shares_are_of_the_documents_of_each_group(found: Preview) -> None:
             shares = loss.groups[column]
             assert len(shares) == len(groups)
             assert all(0 <= share <= 1 for share in shares)
-    [(source, documents, kept)] = found.groups["source"]
+    [(source, _, documents, kept)] = found.groups["source"]
     assert (source, documents, kept) == ("sample", found.documents, found.kept)
     assert [loss.groups["source"][0] for loss in found.losses] == pytest.approx(
         [loss.beyond / documents for loss in found.losses]
