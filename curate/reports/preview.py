@@ -1,6 +1,7 @@
 """preview.html: what the bounds of a config do to a sample of its inputs, before anything is run.
 
-It shows text of documents near the bounds, as that is what it is for; it is written where the user says.
+It shows text of documents near the bounds, as that is what it is for; it is written into the work folder, where
+all other texts are, or where the user says.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from curate.reports.pages import Drawing, draw, render
 from curate.reports.run_record import Measure
 from curate.sample import Sample
 from curate.stages.select import breaks, select
+
+NAME = "preview.html"
 
 NEAREST = 3
 """Documents that are shown on each side of a bound."""
