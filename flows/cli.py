@@ -171,9 +171,12 @@ def preview(
     config: Config,
     *,
     documents: Annotated[int, typer.Option(min=1, help="Documents to look at, drawn by hash.")] = 1000,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The page; it shows text of documents.")] = Path(
-        "preview.html"
-    ),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The page, which shows text of documents; else preview.html in the work folder."
+        ),
+    ] = None,
 ) -> None:
     """Show what each bound does to a sample of the inputs: histograms, losses, and the documents nearest to it."""
     from curate.config.file import load
@@ -183,6 +186,9 @@ def preview(
 
     loaded = load(config)
     found = pages.preview(loaded, measured_sample(loaded, documents))
+    if output is None:
+        loaded.work.mkdir(parents=True, exist_ok=True)
+        output = loaded.work / pages.NAME
     output.write_bytes(pages.page(loaded, found))
     typer.echo(printable(f"{previewed(found)}\npage: {output}"))
 

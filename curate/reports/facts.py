@@ -210,7 +210,10 @@ def duplicates(ledger: pl.LazyFrame) -> Duplicates:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A column's values in bins of equal width; the outermost bins also hold what lies beyond them."""
+    """A column's values in bins of equal width; the outermost bins also hold what lies beyond them.
+
+    Where all values are equal there is one bin, of no width.
+    """
 
     title: str
     unit: str
@@ -241,17 +244,18 @@ def histogram(ledger: pl.LazyFrame, measure: Measure, measures: Sequence[Measure
     ).collect().row(0, named=True)  # fmt: skip
     if not stats["n"]:
         return None
-    bounds = _applied_bounds(ledger, measure)
+    bounds = applied_bounds(ledger, measure)
     drawn = [bound for _, bound in bounds if stats["min"] <= bound <= stats["max"]]
     low, high = min([stats["low"], *drawn]), max([stats["high"], *drawn])
-    width = (high - low) / BINS or 1.0
-    bin_of = ((value - low) / width).floor().clip(0, BINS - 1).cast(pl.Int64)
+    if low == high:
+        low, high = stats["min"], stats["max"]
+    bins = BINS if low < high else 1
+    bin_of = ((value - low) / ((high - low) / bins or 1.0)).floor().clip(0, bins - 1).cast(pl.Int64)
     beyond = pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(bounds))).sum()
     present = ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).agg(pl.len(), beyond.alias("beyond"))
     counted = {number: (n, out) for number, n, out in present.collect().iter_rows()}
     rejected = ledger.filter(left_by(ledger, measures) == measure.column).select(pl.len()).collect().item()
-    counts, out = zip(*(counted.get(i, (0, 0)) for i in range(BINS)), strict=True)
-    high = low + width * BINS
+    counts, out = zip(*(counted.get(i, (0, 0)) for i in range(bins)), strict=True)
     return Histogram(
         measure.title, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected,
         list(measure.by_language),
@@ -268,7 +272,7 @@ def left_by(ledger: pl.LazyFrame, measures: Sequence[Measure]) -> pl.Expr:
     for number, measure in enumerate(measures):
         decided = rule_of("reason") == measure.name
         if any(later.name == measure.name for later in measures[number + 1 :]):
-            decided &= pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(_applied_bounds(ledger, measure))))
+            decided &= pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(applied_bounds(ledger, measure))))
         found.append(pl.when(decided).then(pl.lit(measure.column)))
     return pl.coalesce(*found, pl.lit(None, pl.String))
 
@@ -281,7 +285,7 @@ def _beyond(measure: Measure, others: Mapping[str, float]) -> list[pl.Expr]:
     return [value < low, value > high]
 
 
-def _applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
+def applied_bounds(ledger: pl.LazyFrame, measure: Measure) -> list[tuple[str, float]]:
     """Bounds of the config; that of a keep_fraction as `select` finds it."""
     fixed = [("min", measure.min), ("max", measure.max)]
     if measure.keep_fraction is not None:

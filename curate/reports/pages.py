@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from curate.reports import run_record
-from curate.reports.facts import Histogram
+from curate.reports.facts import BINS, Histogram
 from curate.reports.visible import prose, visible
 
 WIDTH, HEIGHT, TOP, BOTTOM = 400.0, 96.0, 14.0, 14.0
@@ -61,23 +61,27 @@ def draw(histogram: Histogram) -> Drawing:
     """Bars as high as their share of the largest bin, with what lies beyond a bound at the foot, and the bounds."""
     step = (histogram.high - histogram.low) / len(histogram.counts)
     peak = max(histogram.counts)
-    width = WIDTH / len(histogram.counts)
+    width = WIDTH / BINS
+    start = 0.0 if step else (WIDTH - width) / 2
     bars = []
     for number, (count, beyond) in enumerate(zip(histogram.counts, histogram.beyond, strict=True)):
         left, right = histogram.low + number * step, histogram.low + (number + 1) * step
-        foot, title = TOP + HEIGHT, f"{left:.4g} to {right:.4g}: {count:,}, {beyond:,} of them beyond a bound"
+        values = f"{left:.4g} to {right:.4g}" if step else f"{left:.4g}"
+        foot, title = TOP + HEIGHT, f"{values}: {count:,}, {beyond:,} of them beyond a bound"
         for part, outside in ((beyond, True), (count - beyond, False)):
             if part:
                 # A single document is still seen: half a unit at least.
                 height = max(0.5, HEIGHT * part / peak)
                 foot -= height
-                bars.append(Bar(number * width, foot, width - 1, height, outside, title))
+                bars.append(Bar(start + number * width, foot, width - 1, height, outside, title))
     return Drawing(histogram, bars, [_mark(histogram, side, bound) for side, bound in histogram.bounds])
 
 
 def _mark(histogram: Histogram, side: str, bound: float) -> Mark:
     """A bound beyond the values is drawn at their edge, with an arrow that says where it is."""
-    at = (bound - histogram.low) / (histogram.high - histogram.low)
+    width = histogram.high - histogram.low
+    # With one value there is no scale: its bar stands in the middle, a bound beside it at an edge.
+    at = (bound - histogram.low) / width if width else 0.5 + (bound > histogram.low) - (bound < histogram.low)
     x = min(max(at, 0.0), 1.0) * WIDTH
     label = f"{'≥' if side == 'min' else '≤'} {run_record.number(bound)}"
     if at < 0:

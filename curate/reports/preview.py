@@ -1,11 +1,12 @@
 """preview.html: what the bounds of a config do to a sample of its inputs, before anything is run.
 
-It shows text of documents near the bounds, as that is what it is for; it is written where the user says.
+It shows text of documents near the bounds, as that is what it is for; it is written into the work folder, where
+all other texts are, or where the user says.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -20,21 +21,43 @@ from curate.reports.run_record import Measure
 from curate.sample import Sample
 from curate.stages.select import breaks, select
 
+NAME = "preview.html"
+
 NEAREST = 3
 """Documents that are shown on each side of a bound."""
 
 GROUPS = 8
-"""Languages, and sources, that have a column of their own: those with the most documents."""
+"""Languages, and sources, that are shown for themselves: those with the most documents. The rest is summed up."""
 
 HEAD_CHARACTERS = 400
 
 
+class Group(NamedTuple):
+    """Documents of one language or source, or of the smaller ones together."""
+
+    label: str
+    members: Sequence[str | None]
+    documents: int
+    kept: int
+
+
+class Row(NamedTuple):
+    """What a rule does to one language, or to several that have no bounds of their own."""
+
+    label: str
+    bounds: str
+    documents: int
+    beyond: int
+
+
 @dataclass(frozen=True)
 class Loss:
-    """What one rule does."""
+    """What one rule does to the documents of the config's languages."""
 
     measure: Measure
     bounds: str
+    """As people write them; says so where they differ by language."""
+
     drawing: Drawing | None
     beyond: int
     """Documents beyond its bounds, whatever else decides about them."""
@@ -48,6 +71,9 @@ class Loss:
     groups: Mapping[str, Sequence[float]]
     """`lang` and `source` -> the share of each group's documents beyond its bounds."""
 
+    languages: Sequence[Row]
+    """What it does by language; empty where all have the same bounds."""
+
     nearest: Sequence[Mapping[str, Any]]
     """The documents nearest to the bounds on both sides, kept ones first."""
 
@@ -58,13 +84,16 @@ class Preview:
 
     documents: int
     read: int
+    in_languages: int
+    """Documents of the config's `languages`: histograms, losses and groups are about these alone."""
+
     kept: int
     losses: Sequence[Loss]
     others: Mapping[str, int]
     """What else turned documents away: language, equal ids, texts of which a transform left nothing."""
 
-    groups: Mapping[str, Sequence[tuple[str, int, int]]]
-    """`lang` and `source` -> (name, documents, kept)."""
+    groups: Mapping[str, Sequence[Group]]
+    """`lang` and `source` -> the largest ones."""
 
     recorded: Sequence[Drawing]
     """Measures without a bound."""
@@ -75,23 +104,26 @@ def preview(config: RunConfig, sample: Sample) -> Preview:
     cheap = config.model_copy(update={"dedup": None})
     decided = select(sample.facts, None, None, cheap, judged=False)
     texts = pl.Series("text", sample.documents.column("text"))
-    decided = decided.with_columns(texts, rule=rule_of("reason"))
     bounded = [m for m in config.measured if m.filter.keep or m.by_language]
-    beyond = {m.column: breaks(decided, m) for m in bounded}
-    several = pl.sum_horizontal(*beyond.values(), pl.lit(0)) if beyond else pl.lit(0)
-    decided = decided.with_columns(broken=decided.select(several.alias("n"))["n"])
-    groups = {column: _largest(decided, column) for column in ("lang", "source")}
-    listed = run_record.measures_of(config)
-    decided = decided.with_columns(left_by=facts.left_by(decided.lazy(), listed))
-    measures = {measure.column: measure for measure in listed}
-    histograms = {each.column: facts.histogram(decided.lazy(), each, listed) for each in listed}
-    losses = [_loss(decided, m, measures[m.column], histograms[m.column], beyond[m.column], groups) for m in bounded]
+    # Found among all documents: those of other languages too move the bound of a keep_fraction.
+    measures = [_fixed(decided, measure) for measure in run_record.measures_of(config)]
+    decided = decided.with_columns(
+        texts, *(breaks(decided, m).alias(_beyond(m)) for m in bounded), rule=rule_of("reason"),
+        left_by=facts.left_by(decided.lazy(), measures),
+    )  # fmt: skip
+    decided = decided.with_columns(broken=pl.sum_horizontal(pl.lit(0), *map(_beyond, bounded)))
+    ours = decided if config.languages is None else decided.filter(pl.col("lang").is_in(list(config.languages)))
+    groups = {column: _largest(ours, column) for column in ("lang", "source")}
+    histograms = {each.column: facts.histogram(ours.lazy(), each, measures) for each in measures}
+    listed = {measure.column: measure for measure in run_record.measures_of(config)}
+    losses = [_loss(ours, m, listed[m.column], histograms[m.column], groups) for m in bounded]
     rules = {loss.measure.name for loss in losses}
     counted = decided.filter(pl.col("rule").is_not_null()).group_by("rule").len().sort("len", "rule", descending=True)
     recorded = [histograms[m.column] for m in config.measured if m not in bounded]
     return Preview(
         documents=len(decided),
         read=sample.read,
+        in_languages=len(ours),
         kept=int((decided["status"] == "kept").sum()),
         losses=losses,
         others={rule: number for rule, number in counted.iter_rows() if rule not in rules},
@@ -108,36 +140,77 @@ def page(config: RunConfig, found: Preview) -> bytes:
     return render("preview.html", {"config": config, "preview": found, "transforms": transforms})
 
 
-def _largest(decided: pl.DataFrame, column: str) -> list[tuple[str, int, int]]:
-    """The groups with the most documents: name, documents, kept."""
-    counted = decided.group_by(column).agg(n=pl.len(), kept=(pl.col("status") == "kept").sum())
-    return list(counted.sort("n", column, descending=[True, False]).head(GROUPS).iter_rows())
+def _fixed(decided: pl.DataFrame, measure: Measure) -> Measure:
+    """The measure with a number in place of a keep_fraction."""
+    if measure.keep_fraction is None:
+        return measure
+    return replace(measure, min=dict(facts.applied_bounds(decided.lazy(), measure)).get("min"), keep_fraction=None)
+
+
+def _beyond(measured: Measured) -> str:
+    """The column that says whose value lies beyond its bounds."""
+    return f"beyond {measured.column}"
+
+
+def _largest(ours: pl.DataFrame, column: str) -> list[Group]:
+    """The groups with the most documents, and at the end the sum of the others."""
+    counted = ours.group_by(column).agg(n=pl.len(), kept=(pl.col("status") == "kept").sum())
+    rows = list(counted.sort("n", column, descending=[True, False]).iter_rows())
+    found = [Group(name or "none", [name], number, kept) for name, number, kept in rows[:GROUPS]]
+    names, numbers, kept = zip(*rows[GROUPS:], strict=True) if rows[GROUPS:] else ((), (), ())
+    return [*found, Group(f"others ({len(names)})", names, sum(numbers), sum(kept))] if names else found
 
 
 def _loss(
-    decided: pl.DataFrame,
+    ours: pl.DataFrame,
     measured: Measured,
     measure: Measure,
     histogram: Histogram | None,
-    beyond: pl.Series,
-    groups: Mapping[str, Sequence[tuple[str, int, int]]],
+    groups: Mapping[str, Sequence[Group]],
 ) -> Loss:
-    by_it = (decided["left_by"] == measure.column).fill_null(value=False)
-    marked = decided.with_columns(beyond=beyond)
+    by_it = (ours["left_by"] == measure.column).fill_null(value=False)
+    marked = ours.with_columns(beyond=_beyond(measured))
+    differ = f"; {len(measure.by_language)} by language" if measure.by_language else ""
     return Loss(
         measure=measure,
-        bounds=run_record.describe(measure),
+        bounds=_described(measure) + differ,
         drawing=draw(histogram) if histogram else None,
-        beyond=int(beyond.sum()),
+        beyond=int(marked["beyond"].sum()),
         first=int(by_it.sum()),
-        only=int((by_it & (decided["broken"] == 1)).sum()),
-        groups={column: [_share(marked, column, name) for name, _, _ in found] for column, found in groups.items()},
+        only=int((by_it & (ours["broken"] == 1)).sum()),
+        groups={column: [_share(marked, column, group) for group in found] for column, found in groups.items()},
+        languages=_by_language(marked, measure),
         nearest=_nearest(marked, measured, measure, histogram.bounds if histogram else ()),
     )
 
 
-def _share(marked: pl.DataFrame, column: str, name: str | None) -> float:
-    return float(marked.filter(pl.col(column).eq_missing(name))["beyond"].mean() or 0.0)  # type: ignore[arg-type]
+def _described(measure: Measure) -> str:
+    """The bounds; `no bound` where only other languages have one."""
+    unbounded = measure.min is None and measure.max is None and measure.keep_fraction is None
+    return "no bound" if unbounded else run_record.describe(measure)
+
+
+def _by_language(marked: pl.DataFrame, measure: Measure) -> list[Row]:
+    """The largest languages with bounds of their own, the others of these, and all that have the usual bounds."""
+    if not measure.by_language:
+        return []
+    counted = marked.group_by("lang").agg(n=pl.len(), beyond=pl.col("beyond").sum())
+    rows = list(counted.sort("n", "lang", descending=[True, False]).iter_rows())
+    own = [row for row in rows if row[0] in measure.by_language]
+    usual = [row for row in rows if row[0] not in measure.by_language]
+    found = [Row(name, _described(measure.of(name)), number, beyond) for name, number, beyond in own[:GROUPS]]
+    for label, bounds, summed in (
+        (f"others ({len(own[GROUPS:])})", "their own", own[GROUPS:]),
+        (f"all other languages ({len(usual)})", _described(measure.of(None)), usual),
+    ):
+        if summed:
+            found.append(Row(label, bounds, sum(row[1] for row in summed), sum(row[2] for row in summed)))
+    return found
+
+
+def _share(marked: pl.DataFrame, column: str, group: Group) -> float:
+    members = marked.filter(pl.col(column).is_in(list(group.members), nulls_equal=True))
+    return float(members["beyond"].mean() or 0.0)  # type: ignore[arg-type]
 
 
 def _nearest(

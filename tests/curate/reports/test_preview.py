@@ -75,11 +75,87 @@ def test_shares_are_of_the_documents_of_each_group(found: Preview) -> None:
             shares = loss.groups[column]
             assert len(shares) == len(groups)
             assert all(0 <= share <= 1 for share in shares)
-    [(source, documents, kept)] = found.groups["source"]
+    [(source, _, documents, kept)] = found.groups["source"]
     assert (source, documents, kept) == ("sample", found.documents, found.kept)
     assert [loss.groups["source"][0] for loss in found.losses] == pytest.approx(
         [loss.beyond / documents for loss in found.losses]
     )
+
+
+def in_languages(folder: Path, codes: list[str], **sections: Any) -> Preview:
+    """Of 40 documents a language with 80 to 119 words: the preview with a bound at 100."""
+    rows = [
+        {"url": f"http://x/{code}/{n}", "lang": code, "text": "word " * (80 + n)} for code in codes for n in range(40)
+    ]
+    (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    inputs = [{"source": "s", "uri": "in.jsonl", "fields": {"url": "url", "lang": "lang"}}]
+    steps = [{"filter": "length.words"}, {"filter": "gopher.word_count", "keep": {"min": 100}}]
+    config = load(write_config(folder, inputs, dedup=None, **{"measure": steps} | sections))
+    return preview(config, measured_sample(config, ALL))
+
+
+@pytest.mark.parametrize("keep", [{"min": 100}, {"keep_fraction": 0.5}])
+def test_languages_that_cannot_be_kept_are_in_the_funnel_alone(tmp_path: Path, keep: dict[str, float]) -> None:
+    steps = [{"filter": "length.words"}, {"filter": "gopher.word_count", "keep": keep}]
+    found = in_languages(tmp_path, ["en", "de", "fr"], languages=["de"], measure=steps)
+    assert (found.documents, found.in_languages, found.kept) == (120, 40, 20)
+    assert found.others == {"language": 80}
+    [loss] = found.losses
+    assert (loss.beyond, loss.first, loss.only) == (20, 20, 20)
+    assert {near["lang"] for near in loss.nearest} == {"deu_Latn"}
+    assert [group.label for group in found.groups["lang"]] == ["deu_Latn"]
+    assert [drawing.of.documents for drawing in (loss.drawing, *found.recorded) if drawing] == [40, 40]
+
+
+def test_bounds_by_language_are_given_with_what_they_do(tmp_path: Path) -> None:
+    rows = {"de": {"gopher.word_count": {"min": 110}}, "fr": {"gopher.word_count": {"min": None}}}
+    found = in_languages(tmp_path, ["en", "de", "fr", "it"], by_language=rows)
+    [loss] = found.losses
+    assert loss.bounds == "100 <= value; 2 by language"
+    assert loss.languages == [
+        ("deu_Latn", "110 <= value", 40, 30),
+        ("fra_Latn", "no bound", 40, 0),
+        ("all other languages (2)", "100 <= value", 80, 40),
+    ]
+    assert sum(row.beyond for row in loss.languages) == loss.beyond
+
+
+def test_groups_beyond_the_largest_are_summed_up(tmp_path: Path) -> None:
+    codes = ["en", "de", "fr", "it", "es", "pt", "pl", "cs", "ru", "uk"]
+    found = in_languages(tmp_path, codes)
+    groups = found.groups["lang"]
+    assert (len(groups), groups[-1].label, groups[-1].documents) == (9, "others (2)", 80)
+    assert sum(group.documents for group in groups) == found.documents
+    assert sum(group.kept for group in groups) == found.kept
+    assert found.losses[0].groups["lang"] == [0.5] * 9
+
+
+@pytest.mark.parametrize("bound", [{"min": 50}, {"min": 90}, {"min": 200}])
+def test_equal_values_are_one_bar_without_a_scale(tmp_path: Path, bound: dict[str, float]) -> None:
+    texts = [{"text": f"{number:02} " + "word " * 89} for number in range(12)]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in texts))
+    steps = [{"filter": "length.words", "keep": bound}]
+    config = load(write_config(tmp_path, [{"source": "s", "uri": "in.jsonl"}], measure=steps, dedup=None))
+    found = preview(config, measured_sample(config, ALL))
+    drawing = found.losses[0].drawing
+    assert drawing
+    assert (drawing.of.low, drawing.of.high, list(drawing.of.counts)) == (90, 90, [12])
+    [bar], [mark] = drawing.bars, drawing.marks
+    assert bar.outside == (bound["min"] > 90)
+    assert (mark.x < bar.x, mark.x > bar.x + bar.width) == (bound["min"] < 90, bound["min"] > 90)
+    assert "90 · " in page(config, found).decode()
+
+
+def test_the_page_lies_in_the_work_folder_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "One short text."}\n')
+    config = write_config(tmp_path, [{"source": "s", "uri": "in.jsonl"}], measure=[WORDS])
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    shown = CliRunner().invoke(app, ["preview", str(config)])
+    assert shown.exit_code == 0, shown.stderr
+    assert (tmp_path / "work/preview.html").is_file()
+    assert not list(here.iterdir())
 
 
 def test_the_page_shows_a_text_and_runs_nothing_of_it(tmp_path: Path) -> None:
