@@ -175,6 +175,37 @@ def test_a_language_that_is_turned_away_is_no_part_of_the_sample(tmp_path: Path)
     assert "removes none of 20 documents" in found.why
 
 
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("min: 0.15", ["min 0.15 removes all 20 documents of deu_Latn (values 0 to 0)",
+                       "add by_language.deu_Latn.gopher.stop_words: {min: null}, or name the languages to keep in"]),
+        ("min: 7", ["removes all 40 documents of the sample"]),
+        ("min: 0", []),
+        ("max: 8", []),
+    ],
+)  # fmt: skip
+def test_a_language_that_a_bound_of_all_removes_whole_is_named_once(
+    tmp_path: Path, bound: str, said: list[str]
+) -> None:
+    """German texts have none of the English stop words; a bound at the end of the reach is found without a sample."""
+    path = corpus(tmp_path, f"measure:\n  - {{filter: gopher.stop_words, keep: {{{bound}}}}}\n")
+    config = load(path)
+    found = lint_sample(config, measured_sample(config, 100))
+    assert len(found) == bool(said)
+    for finding in found:
+        assert finding.at == ("measure", 0, "keep", bound[:3])
+        assert all(part in f"{finding.why}; {finding.instead}" for part in said)
+    assert lint_sample(config, measured_sample(config, FEW - 1)) == []
+
+
+def test_a_language_with_a_row_of_its_own_or_turned_away_is_not_called_emptied(tmp_path: Path) -> None:
+    entries = "measure:\n  - {filter: gopher.stop_words, keep: {min: 1}}\n"
+    for more in ("by_language: {de: {gopher.stop_words: {min: null}}}\n", "languages: [en]\n"):
+        config = load(corpus(tmp_path, entries + more))
+        assert not [f for f in lint_sample(config, measured_sample(config, 100)) if "deu_Latn" in f.why]
+
+
 def test_check_prints_warnings_and_exits_2_only_when_strict(tmp_path: Path) -> None:
     path = corpus(tmp_path, SAMPLED)
     plain, sampled = (CliRunner().invoke(app, ["check", str(path), *more]) for more in ([], ["--sample", "40"]))
