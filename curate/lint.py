@@ -82,8 +82,8 @@ def lint_sample(config: RunConfig, sample: Sample) -> list[Finding]:
 
 def located(findings: Sequence[Finding], path: Path) -> list[str]:
     """A line a finding, in the order of the file that the config was read from."""
-    _, lines = yaml_source.read(path)
-    told = [(yaml_source.line_of(f.at, lines) or 0, ".".join(map(str, f.at)), f) for f in findings]
+    values, lines = yaml_source.read(path)
+    told = [(yaml_source.line_of(f.at, lines) or 0, yaml_source.dotted(f.at, values), f) for f in findings]
     return [f"{path}:{line}: {at}: {f.why}; {f.instead}" for line, at, f in sorted(told, key=lambda t: t[:2])]
 
 

@@ -42,7 +42,7 @@ def with_settings(dumped: Mapping[str, Any], settings: Sequence[str]) -> RunConf
     try:
         return RunConfig.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise ConfigError(yaml_source.explain(error, Path("--set"), {}, RunConfig)) from None
+        raise ConfigError(yaml_source.explain(error, Path("--set"), {}, RunConfig, values)) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
 

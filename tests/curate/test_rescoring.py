@@ -144,7 +144,7 @@ def test_documents_let_in_without_a_score_are_counted(work: Path) -> None:
     [
         ("gopher.word_count.min", "expected KEY=VALUE"),
         ("gopher.wrd_count.min=3", "unknown filter 'gopher.wrd_count'; did you mean 'gopher.word_count'?"),
-        ("gopher.word_count.min=many", "measure.0.keep.min: Input should be a valid number"),
+        ("gopher.word_count.min=many", "measure.0 gopher.word_count keep.min: Input should be a valid number"),
         ("gopher.alpha_word_ratio.min=1.5", "outside what gopher.alpha_word_ratio can reach"),
         ("gopher.word_count.min=[", "--set gopher.word_count.min: not a plain value"),
         ("seed=3", "--set seed: no bound of this config; expected FILTER.min, languages"),

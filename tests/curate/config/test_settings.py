@@ -81,7 +81,7 @@ def test_a_setting_is_what_the_file_would_say(tmp_path: Path, settings: list[str
         ("by_language.de.length.words.min=1", "by_language.deu_Latn.length.words: not in `measure`: add"),
         (f"by_language.de.{COUNT}.keep_fraction=0.5", "keep_fraction is a share of the documents of all languages"),
         (f"by_language.de.{COUNT}.min=many", f"by_language.deu_Latn.{COUNT}.min: Input should be a valid number"),
-        (f"by_language.de.{COUNT}.min=901", "min 901.0 is above max 900.0: nothing could be kept"),
+        (f"by_language.de.{COUNT}.min=901", "min 901 is above max 900: nothing could be kept"),
         (f"by_language.de.{RATIO}.min=1.5", "min 1.5 is outside what gopher.alpha_word_ratio can reach"),
         ("by_language.de.gopher.hash_ratio.min=0.1", "has keep_fraction in `measure`"),
         ("by_language.de.lke=nl", "unknown key; allowed: like, and the filters of `measure`"),
