@@ -90,6 +90,9 @@ def test_a_setting_is_what_the_file_would_say(tmp_path: Path, settings: list[str
         (f"by_langage.de.{COUNT}.min=1", f"unknown filter 'by_langage.de.{COUNT}'; did you mean '{COUNT}'?"),
         ("languages.de.min.x=1", "there is no section 'languages' to set this in"),
         ("seed=3", "--set seed: no bound of this config; expected FILTER.min, languages"),
+        (f"{COUNT}=0.2", f"--set {COUNT}: a filter has two bounds; write {COUNT}.min=0.2 or {COUNT}.max=0.2"),
+        (f"{COUNT}={{min: 2}}", f"write {COUNT}.min=VALUE or {COUNT}.max=VALUE"),
+        (f"by_language.de.{COUNT}=60", f"write by_language.de.{COUNT}.min=60 or by_language.de.{COUNT}.max=60"),
         (f"{COUNT}.min", f"--set {COUNT}.min: expected KEY=VALUE"),
     ],
 )
