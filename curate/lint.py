@@ -44,9 +44,6 @@ NEVER_ABOVE = (
 FEW = 10
 """A bound that removes none or all of fewer documents says nothing."""
 
-SEVERAL = 3
-"""Of so many languages and more, what to write is said once and not of each."""
-
 SIDES = ("min", "max")
 
 
@@ -245,9 +242,9 @@ def _emptied(at: KeyPath, each: Measured, bound: float, shared: pl.DataFrame) ->
     if not gone:
         return
     told = ", ".join(f"{len(v)} documents of {k} (values {_range(v)})" for k, v in gone.items())
-    rows = " and ".join(f"by_language.{k}.{name}" for k in gone) if len(gone) < SEVERAL else f"rows of {name} for each"
+    row = f"by_language.{next(iter(gone))}.{name}: {{{side}: null}}{' and so on' if len(gone) > 1 else ''}"
     why = f"{side} {bound:g} removes all {told}"
-    yield Finding(at, why, f"add {rows}: {{{side}: null}}, or name the languages to keep in `languages`")
+    yield Finding(at, why, f"add {row}, or name the languages to keep in `languages`")
 
 
 def _removed(side: str, bound: float, values: pl.Series) -> int:
