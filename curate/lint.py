@@ -70,7 +70,7 @@ def lint(config: RunConfig) -> list[Finding]:
 
 
 def lint_sample(config: RunConfig, sample: Sample) -> list[Finding]:
-    """The bounds that remove none or all of the sample's documents, each bound alone."""
+    """The bounds that remove none or all of the sample's documents, or all of a language's, each bound alone."""
     facts = sample.facts.filter(pl.col("text_chars") > 0)
     if config.languages is not None:
         facts = facts.filter(pl.col("lang").is_in(list(config.languages)))
@@ -79,8 +79,8 @@ def lint_sample(config: RunConfig, sample: Sample) -> list[Finding]:
 
 def located(findings: Sequence[Finding], path: Path) -> list[str]:
     """A line a finding, in the order of the file that the config was read from."""
-    _, lines = yaml_source.read(path)
-    told = [(yaml_source.line_of(f.at, lines) or 0, ".".join(map(str, f.at)), f) for f in findings]
+    values, lines = yaml_source.read(path)
+    told = [(yaml_source.line_of(f.at, lines) or 0, yaml_source.dotted(f.at, values), f) for f in findings]
     return [f"{path}:{line}: {at}: {f.why}; {f.instead}" for line, at, f in sorted(told, key=lambda t: t[:2])]
 
 
@@ -211,24 +211,45 @@ def _shown(value: float | None) -> str:
 
 def _idle(config: RunConfig, number: int, each: Measured, side: str, facts: pl.DataFrame) -> Iterator[Finding]:
     """What one side of one measure's bounds does to documents, by where the bound is written."""
-    keep = each.filter.keep
-    if (bound := getattr(keep, side, None)) is not None:
+    at_end = _reach(each)[side]  # such a bound removes none of any documents: `lint` says so
+    if (bound := getattr(each.filter.keep, side, None)) not in (None, at_end):
         own = [k for k, b in each.by_language.items() if getattr(b, side, None) != bound]
-        values = facts.filter(~pl.col("lang").is_in(own))[each.column]
-        yield from _useless(("measure", number, "keep", side), side, bound, values)
+        shared = facts.filter(~pl.col("lang").is_in(own)).select("lang", value=each.column).drop_nulls("value")
+        at = ("measure", number, "keep", side)
+        yield from list(_useless(at, side, bound, shared["value"])) or _emptied(at, each, bound, shared)
     for language, row in config.by_language.items():
         own_name, change = own_change(each, row) or ("", None)
-        if change and (written := change.as_written().get(side)) is not None:
+        if change and (written := change.as_written().get(side)) not in (None, at_end):
             values = facts.filter(pl.col("lang") == language)[each.column]
             yield from _useless(("by_language", language, own_name, side), side, written, values)
 
 
 def _useless(at: KeyPath, side: str, bound: float, values: pl.Series) -> Iterator[Finding]:
     values = values.drop_nulls()
-    removed = int(((values < bound) if side == "min" else (values > bound)).sum())
+    removed = _removed(side, bound, values)
     if len(values) < FEW or 0 < removed < len(values):
         return
-    low, high = (f"{float(end):g}" for end in (values.min(), values.max()))  # type: ignore[arg-type]
     amount = f"all {removed}" if removed else f"none of {len(values)}"
-    why = f"{side} {bound:g} removes {amount} documents of the sample, whose values are {low} to {high}"
+    why = f"{side} {bound:g} removes {amount} documents of the sample, whose values are {_range(values)}"
     yield Finding(at, why, "loosen it" if removed else "tighten it or leave it out, if a larger sample says the same")
+
+
+def _emptied(at: KeyPath, each: Measured, bound: float, shared: pl.DataFrame) -> Iterator[Finding]:
+    """One finding for the languages of which a bound that they share with others leaves nothing."""
+    side, name = str(at[-1]), each.filter.filter
+    by_language = {str(key): frame["value"] for (key,), frame in sorted(shared.group_by("lang"))}
+    gone = {k: v for k, v in by_language.items() if len(v) >= FEW and _removed(side, bound, v) == len(v)}
+    if not gone:
+        return
+    told = ", ".join(f"{len(v)} documents of {k} (values {_range(v)})" for k, v in gone.items())
+    row = f"by_language.{next(iter(gone))}.{name}: {{{side}: null}}{' and so on' if len(gone) > 1 else ''}"
+    why = f"{side} {bound:g} removes all {told}"
+    yield Finding(at, why, f"add {row}, or name the languages to keep in `languages`")
+
+
+def _removed(side: str, bound: float, values: pl.Series) -> int:
+    return int(((values < bound) if side == "min" else (values > bound)).sum())
+
+
+def _range(values: pl.Series) -> str:
+    return " to ".join(f"{float(end):g}" for end in (values.min(), values.max()))  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """Other bounds over the ledger of a finished run: what would be kept. Reads no text and runs no stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ import polars as pl
 
 from curate.changes import Changes, changes, documents_of
 from curate.config import RunConfig
-from curate.config.settings import with_settings
+from curate.config.settings import target, with_settings
 from curate.corpus import read_rows
 from curate.errors import ConfigError, CurateError
 from curate.llm.scoring import NOT_SAMPLED
@@ -19,6 +19,7 @@ from curate.stages.select import columns_of, select
 from curate.step import find
 from curate.storage import Store
 
+SIDES = ("min", "max")
 SCORE = ["quality", "quality_entropy", "quality_status", "quality_source", "quality_model"]
 
 
@@ -30,12 +31,15 @@ class Rescored:
     must_run: Mapping[str, str]
     """Stage that a run with these bounds would execute -> why."""
 
+    notes: tuple[str, ...]
+    """Why settings do less than they seem to, a sentence each."""
+
     decisions: pl.DataFrame
     """A row a document: id, status, reason, and status_before and reason_before."""
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the decisions."""
-        return {"changes": asdict(self.changes), "must_run": dict(self.must_run)}
+        return {"changes": asdict(self.changes), "must_run": dict(self.must_run), "notes": list(self.notes)}
 
 
 def rescore(work: Path, settings: Sequence[str]) -> Rescored:
@@ -67,8 +71,41 @@ def rescore(work: Path, settings: Sequence[str]) -> Rescored:
     return Rescored(
         found,
         _must_run(config, decided.join(was, on="id"), found),
+        tuple(_notes(config, settings, set(texts["lang"].unique()))),
         after.select("id", "status", "reason").join(was, on="id", how="left", maintain_order="left"),
     )
+
+
+def _notes(config: RunConfig, settings: Sequence[str], present: Set[str]) -> Iterator[str]:
+    """`present`: languages of the run's documents."""
+    for setting in settings:
+        name = setting.partition("=")[0].strip()
+        path = target(name)
+        if path[0] == "by_language" and len(path) > 1:
+            yield from _unmet(config, path[1], present)
+        elif len(path) > 1 and path[1] in SIDES and (own := _keep_their_own(config, *path) & present):
+            yield f"{name}: by_language rows of {', '.join(sorted(own))} keep their own {path[1]}"
+
+
+def _unmet(config: RunConfig, language: str, present: Set[str]) -> Iterator[str]:
+    """Why a row decides on no document; others may take after it."""
+    if language in {row.like for row in config.by_language.values()}:
+        return
+    if config.languages is not None and language not in config.languages:
+        yield f"by_language.{language}: no document meets this row, as `languages` turns {language} away"
+    elif language not in present:
+        yield f"by_language.{language}: no document meets this row, as the run has none in {language}"
+
+
+def _keep_their_own(config: RunConfig, rule: str, side: str) -> Set[str]:
+    """The languages whose bound is another than that of the entry in `measure`."""
+    return {
+        language
+        for each in config.measured
+        if each.filter.filter == rule
+        for language, bounds in each.by_language.items()
+        if getattr(bounds, side, None) != getattr(each.filter.keep, side, None)
+    }
 
 
 def _must_run(config: RunConfig, decided: pl.DataFrame, found: Changes) -> dict[str, str]:

@@ -36,12 +36,13 @@ def summary(result: RunResult) -> str:
 
 
 def rescored(result: Rescored) -> str:
-    """What other bounds would do, and what a run with them has to execute."""
+    """What other bounds would do, why not more, and what a run with them has to execute."""
+    told = "\n".join([changed(result.changes), *(f"note: {note}" for note in result.notes)])
     if not result.must_run:
-        return f"{changed(result.changes)}\nnothing changes"
+        return f"{told}\nnothing changes"
     stages = "; ".join(f"{stage}: {why}" for stage, why in result.must_run.items())
     how = "to publish this, run the config with the same --set, or put it into the file"
-    return f"{changed(result.changes)}\n{how}: {stages}"
+    return f"{told}\n{how}: {stages}"
 
 
 def previewed(found: Preview) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -26,20 +27,22 @@ def load(path: Path) -> RunConfig:
         # As JSON: there strict means that "5" and true are no numbers, and yet a list is a tuple.
         config = RunConfig.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise ConfigError(yaml_source.explain(error, path, lines, RunConfig)) from None
-    config = _with_lists(rebase(config, path.parent), path, lines)
+        raise ConfigError(yaml_source.explain(error, path, lines, RunConfig, values)) from None
+    config = _with_lists(rebase(config, path.parent), path, lines, values)
     try:
         return _placed(config)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _with_lists(config: RunConfig, path: Path, lines: Mapping[yaml_source.KeyPath, int]) -> RunConfig:
+def _with_lists(
+    config: RunConfig, path: Path, lines: Mapping[yaml_source.KeyPath, int], values: Mapping[str, Any]
+) -> RunConfig:
     """`config` with the content of every list noted. Raises ConfigError with the line of one that cannot serve."""
 
     def where(step: int, at: yaml_source.KeyPath) -> str:
         at = ("measure", step, "params", *at)
-        return f"{path}:{yaml_source.line_of(at, lines)}: {'.'.join(map(str, at))}"
+        return f"{path}:{yaml_source.line_of(at, lines)}: {yaml_source.dotted(at, values)}"
 
     steps: list[MeasureStep] = []
     for i, step in enumerate(config.measure):

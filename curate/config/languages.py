@@ -13,7 +13,7 @@ from pydantic import ConfigDict, model_serializer, model_validator
 
 import filters
 from curate import credentials
-from curate.config.measures import Bounds, Measured, out_of_reach
+from curate.config.measures import Bounds, Measured, out_of_reach, shown
 from curate.config.values import Language, Strict, unknown
 from curate.config.yaml_source import Findings, KeyPath
 from curate.text.language_codes import normalise_code
@@ -197,7 +197,9 @@ def _faults_of_limits(measured: Measured, table: Mapping[str, LanguageBounds]) -
         wrong = [out_of_reach(name, side, value) for side, value in written.items() if value is not None]
         low, high = _resolved(measured, language, table)
         if low is not None and high is not None and low > high:
-            whence = "".join(f" ({side} inherited)" for side in ("min", "max") if side not in written)
-            wrong.append(f"min {low} is above max {high}{whence}: nothing could be kept")
+            taken = [side for side in ("min", "max") if side not in written]
+            whence = "".join(f" ({side} inherited)" for side in taken)
+            instead = f"write {taken[0]} here too, or {taken[0]}: null" if taken else "swap them, or write one as null"
+            wrong.append(f"min {shown(low)} is above max {shown(high)}{whence}: nothing could be kept; {instead}")
         found += [((language, name), fault) for fault in wrong if fault]
     return found

@@ -13,6 +13,14 @@ from curate.config import yaml_source
 from curate.config.lists import FORMS
 from curate.config.values import Share, Strict
 
+MANY_DIGITS = 1e16
+"""From here on a float has no exact digits left, and a power of ten is easier to read."""
+
+
+def shown(value: float) -> str:
+    """A number as people write it: 500, not 500.0."""
+    return str(int(value)) if value.is_integer() and abs(value) < MANY_DIGITS else str(value)
+
 
 class Bounds(Strict):
     """What `select` keeps. At least one of the three."""
@@ -34,7 +42,8 @@ class Bounds(Strict):
         if self.keep_fraction is not None and (self.min is not None or self.max is not None):
             raise ValueError("keep_fraction cannot be combined with min or max: it sets the minimum itself")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min} is above max {self.max}: nothing could be kept")
+            said = f"min {shown(self.min)} is above max {shown(self.max)}: nothing could be kept"
+            raise ValueError(f"{said}; swap them, or leave one out")
         return self
 
 
@@ -85,7 +94,10 @@ def out_of_reach(name: str, side: str, value: float) -> str | None:
     chosen = filters.get(name)
     if (chosen.low is None or value >= chosen.low) and (chosen.high is None or value <= chosen.high):
         return None
-    return f"{side} {value} is outside what {name} can reach: {chosen.low}..{chosen.high}"
+    low, high = ("" if end is None else shown(end) for end in (chosen.low, chosen.high))
+    per_cent = chosen.high == 1 and 1 < value <= 100
+    hint = f"; a share, not per cent: {value / 100:g}?" if per_cent else ""
+    return f"{side} {shown(value)} is outside what {name} can reach: {low}..{high}{hint}"
 
 
 class TransformConfig(Strict):

@@ -19,6 +19,9 @@ from curate.credentials import redacted
 from curate.errors import ConfigError
 from curate.text.language_codes import normalise_code
 
+ROW_AND_FILTER = 3
+"""Parts of the path of a filter in a language's row."""
+
 BOUNDS = ("min", "max", "keep_fraction")
 SETTABLE = ("languages", "judge.keep", "by_language", "dedup.source_priority", "dedup.minhash.min_similarity")
 """Sections beside the bounds of measures that decide what is kept, and nothing that is computed before."""
@@ -42,7 +45,7 @@ def with_settings(dumped: Mapping[str, Any], settings: Sequence[str]) -> RunConf
     try:
         return RunConfig.model_validate_json(json.dumps(values), strict=True)
     except ValidationError as error:
-        raise ConfigError(yaml_source.explain(error, Path("--set"), {}, RunConfig)) from None
+        raise ConfigError(yaml_source.explain(error, Path("--set"), {}, RunConfig, values)) from None
     except ValueError as error:
         raise ConfigError(str(error)) from None
 
@@ -56,6 +59,7 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
             kept = {k: v for k, v in (entry["keep"] or {}).items() if v is not None} | {end: value}
             entry["keep"] = kept if any(v is not None for v in kept.values()) else None
         return
+    _needs_side(values, name, value)
     if not any(name == section or name.startswith(f"{section}.") for section in SETTABLE):
         measured = sorted({entry["filter"] for entry in values["measure"] if "filter" in entry})
         what = unknown("filter", rule, measured) if end in BOUNDS else f"expected FILTER.min, {', '.join(SETTABLE)}"
@@ -63,9 +67,26 @@ def _set(values: dict[str, Any], name: str, value: Any) -> None:
             f"no bound of this config; {what}. What changes more than decisions belongs into the file: run that"
         )
     if name.startswith("by_language."):
-        _set_at(values, _of_language(name.removeprefix("by_language.")), value, may_begin=True)
+        _set_at(values, target(name), value, may_begin=True)
     else:
         _set_at(values, name.split("."), value, may_begin=False)
+
+
+def _needs_side(values: Mapping[str, Any], name: str, value: Any) -> None:
+    """Raise ConfigError for a filter without a side; a language's row may give both as a mapping."""
+    path = target(name)
+    of_language = len(path) == ROW_AND_FILTER and "." in path[2] and not isinstance(value, Mapping)
+    if of_language or any(entry.get("filter") == name for entry in values["measure"]):
+        wanted = json.dumps(value) if isinstance(value, int | float) else "VALUE"
+        raise ConfigError(f"a filter has two bounds; write {name}.min={wanted} or {name}.max={wanted}")
+
+
+def target(name: str) -> list[str]:
+    """What a setting changes: `by_language`, LANGUAGE, FILTER, SIDE as far as they are named, or else FILTER, SIDE."""
+    if name.startswith("by_language."):
+        return _of_language(name.removeprefix("by_language."))
+    rule, _, end = name.rpartition(".")
+    return [rule, end] if end in BOUNDS else [name]
 
 
 def _of_language(name: str) -> list[str]:

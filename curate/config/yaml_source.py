@@ -30,6 +30,9 @@ KEY = "[key]"
 UNION_TAG = "\0"
 """In front of the name that tells the kinds of an entry apart, in a key path of pydantic's: no key of YAML has it."""
 
+NAME = re.compile(r"([a-z0-9_]+(?:\.[a-z0-9_]+)+)(@[a-z_]+)?")
+"""What a filter or transform can be called; any other text is not repeated in a key path."""
+
 KeyPath = tuple[str | int, ...]
 
 
@@ -123,13 +126,38 @@ def _note_lines(node: yaml.Node | None, at: KeyPath, lines: dict[KeyPath, int], 
             _note_lines(value, (*at, i), lines, path)
 
 
-def explain(error: ValidationError, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
+def dotted(at: KeyPath, values: Mapping[str, Any]) -> str:
+    """A key path as messages show it; behind an entry of `measure`, its name: `measure.0 gopher.word_count keep.min`.
+
+    `values`: the config as it was read, of which nothing is known yet.
+    """
+    parts = [str(part) for part in at]
+    if len(at) < 2 or at[0] != "measure" or not (name := _name_of_step(values.get("measure"), at[1])):
+        return quoted(".".join(parts))
+    return " ".join(filter(None, [".".join(parts[:2]), name, quoted(".".join(parts[2:]))]))
+
+
+def _name_of_step(steps: Any, number: str | int) -> str | None:
+    if not isinstance(steps, Sequence) or not isinstance(number, int) or number >= len(steps):
+        return None
+    step = steps[number] if isinstance(steps[number], Mapping) else {}
+    names = (NAME.fullmatch(str(step[kind])) for kind in ("filter", "transform") if kind in step)
+    return next((quoted(name[1]) + (name[2] or "") for name in names if name), None)
+
+
+def explain(
+    error: ValidationError,
+    path: Path,
+    lines: Mapping[KeyPath, int],
+    model: type[BaseModel],
+    values: Mapping[str, Any],
+) -> str:
     """One line a finding: file, line, key path, what was got, what is allowed, the near miss."""
     details = error.errors(include_url=False)
     # A list whose items are wrong is also said to be too short: that is no news.
     wrong = {tuple(d["loc"][:n]) for d in details for n in range(len(d["loc"]))}
     told = [d for d in details if d["type"] != "too_short" or tuple(d["loc"]) not in wrong]
-    findings = [_finding(each, path, lines, model) for detail in told for each in _each_place(detail)]
+    findings = [_finding(each, path, lines, model, values) for detail in told for each in _each_place(detail)]
     return "\n".join(dict.fromkeys(findings))
 
 
@@ -159,13 +187,14 @@ def line_of(at: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     return lines.get(found)
 
 
-def _finding(detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel]) -> str:
+def _finding(
+    detail: Any, path: Path, lines: Mapping[KeyPath, int], model: type[BaseModel], values: Mapping[str, Any]
+) -> str:
     at: KeyPath = tuple(part for part in detail["loc"] if not str(part).startswith(UNION_TAG) and part != KEY)
     line = line_of(at, lines)
     where = f"{path}:{line}" if line else str(path)
-    dotted = ".".join(str(part) for part in at) or "the whole file"
     allowed = _fields(model, detail["loc"][:-1])
-    return f"{where}: {quoted(dotted)}: {_sentence(detail, allowed)}"
+    return f"{where}: {dotted(at, values) or 'the whole file'}: {_sentence(detail, allowed)}"
 
 
 def _sentence(detail: Any, allowed: list[str]) -> str:

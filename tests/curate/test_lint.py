@@ -30,26 +30,31 @@ def findings(folder: Path, measure: list[str], rest: str = "") -> list[str]:
 @pytest.mark.parametrize(
     ("measure", "line", "said"),
     [
-        ([f"filter: {ALPHA}, keep: {{min: 0, max: 0.9}}"], 0, ["measure.0.keep.min", "min 0 never removes", "leave"]),
-        ([f"filter: {ALPHA}, keep: {{min: 0.1, max: 1}}"], 0, ["measure.0.keep.max", "beyond 1; leave max out"]),
-        (["filter: length.words, keep: {min: 0}"], 0, ["measure.0.keep.min", "min 0 never removes"]),
+        ([f"filter: {ALPHA}, keep: {{min: 0, max: 0.9}}"], 0,
+         [f"measure.0 {ALPHA} keep.min: min 0 never removes", "leave"]),
+        ([f"filter: {ALPHA}, keep: {{min: 0.1, max: 1}}"], 0,
+         [f"measure.0 {ALPHA} keep.max: ", "beyond 1; leave max out"]),
+        (["filter: length.words, keep: {min: 0}"], 0, ["measure.0 length.words keep.min: ", "min 0 never removes"]),
         (["filter: gopher.stop_words, keep: {max: 8}"], 0, ["max 8 never removes a document"]),
         (["filter: length.words, keep: {keep_fraction: 1}"], 0, ["keep_fraction 1 keeps every document"]),
         (["filter: length.words, keep: {keep_fraction: 0}"], 0, ["keep_fraction 0 keeps no document"]),
         (["filter: length.bytes, keep: {min: 50}", "filter: length.characters, keep: {min: 60}"], 0,
-         ["measure.0.keep.min", "length.characters with min 60 (measure.1) removes as well: length.ch"]),
+         ["measure.0 length.bytes keep.min: ", "length.characters with min 60 (measure.1) removes as well: length.ch"]),
         (["filter: length.bytes, keep: {max: 50}", "filter: length.characters, keep: {max: 60}"], 1,
-         ["measure.1.keep.max", "length.bytes with max 50 (measure.0) removes as well", "loosen the other"]),
+         ["measure.1 length.characters keep.max: ", "length.bytes with max 50 (measure.0) removes as well",
+          "loosen the other"]),
         (["filter: length.words", "transform: c4.clean", "filter: c4.sentences, keep: {min: 5}"], 2,
-         ["measure.2.filter", "the text before c4.clean (measure.1)", "move it above measure.1"]),
+         ["measure.2 c4.sentences filter: ", "the text before c4.clean (measure.1)", "move it above measure.1"]),
         (["transform: pii.mask", "filter: pii.emails, keep: {max: 3}"], 1, ["before pii.mask (measure.0)"]),
         (["transform: pii.mask, params: {kinds: [ipv4, phone]}", "filter: pii.phones"], 1, ["before pii.mask"]),
         (["transform: invisible.strip", "filter: invisible.per_thousand"], 1, ["before invisible.strip"]),
         (["transform: refinedweb.clean", "filter: refinedweb.removed_word_ratio"], 1, ["before refinedweb.clean"]),
         (["filter: fineweb.line_punct_ratio, keep: {min: 0.12}", "transform: c4.clean"], 0,
-         ["measure.0.filter", "its source measures what c4.clean leaves", "move it below measure.1"]),
+         ["measure.0 fineweb.line_punct_ratio filter: ", "its source measures what c4.clean leaves",
+          "move it below measure.1"]),
         (["filter: c4.sentences, keep: {min: 5}", "transform: c4.clean, params: {terminal_punct: false}"], 0,
-         ["measure.0.params.terminal_punct: terminal_punct is true for c4.sentences and false for c4.clean (measure.1)",
+         ["measure.0 c4.sentences params.terminal_punct: ",
+          "terminal_punct is true for c4.sentences and false for c4.clean (measure.1)",
           "write params: {terminal_punct: false}"]),
         (["filter: c4.sentences, params: {terminal_punct: false}", "filter: c4.curly_bracket, keep: {max: 0}"], 1,
          ["is true for c4.curly_bracket and false for c4.sentences (measure.0)"]),
@@ -87,7 +92,7 @@ def test_two_definitions_of_one_rule_are_found(tmp_path: Path) -> None:
         tmp_path, ["filter: gopher.word_count", "filter: length.words", "filter: gopher.word_count@dclm"]
     )
     definitions = "by the datatrove definition above and by the dclm one"
-    assert found.startswith(f"8: measure.2.filter: gopher.word_count is measured {definitions}")
+    assert found.startswith(f"8: measure.2 gopher.word_count@dclm filter: gopher.word_count is measured {definitions}")
 
 
 def test_a_row_of_a_language_names_one_definition_of_a_rule(tmp_path: Path) -> None:
@@ -160,9 +165,9 @@ def test_bounds_that_remove_none_or_all_of_a_sample_are_found(tmp_path: Path) ->
     config = load(path)
     found = located(lint_sample(config, measured_sample(config, 100)), path)
     assert [line.removeprefix(f"{path}:").partition(" documents")[0] for line in found] == [
-        "6: measure.0.keep.min: min 3 removes none of 40",
-        "7: measure.1.keep.min: min 2 removes none of 20",
-        "8: measure.2.keep.max: max 2 removes all 40",
+        "6: measure.0 length.words keep.min: min 3 removes none of 40",
+        "7: measure.1 gopher.stop_words keep.min: min 2 removes none of 20",
+        "8: measure.2 gopher.mean_word_length keep.max: max 2 removes all 40",
         "12: by_language.deu_Latn.gopher.stop_words.min: min 4 removes all 20",
         "13: by_language.deu_Latn.length.characters.max: max 100 removes all 20",
     ]
@@ -175,13 +180,47 @@ def test_a_language_that_is_turned_away_is_no_part_of_the_sample(tmp_path: Path)
     assert "removes none of 20 documents" in found.why
 
 
+@pytest.mark.parametrize(
+    ("bound", "said"),
+    [
+        ("min: 0.15", ["min 0.15 removes all 20 documents of deu_Latn (values 0 to 0)",
+                       "add by_language.deu_Latn.gopher.stop_words: {min: null}, or name the languages to keep in"]),
+        ("min: 7", ["removes all 40 documents of the sample"]),
+        ("min: 0", []),
+        ("max: 8", []),
+    ],
+)  # fmt: skip
+def test_a_language_that_a_bound_of_all_removes_whole_is_named_once(
+    tmp_path: Path, bound: str, said: list[str]
+) -> None:
+    """German texts have none of the English stop words; a bound at the end of the reach is found without a sample."""
+    path = corpus(tmp_path, f"measure:\n  - {{filter: gopher.stop_words, keep: {{{bound}}}}}\n")
+    config = load(path)
+    found = lint_sample(config, measured_sample(config, 100))
+    assert len(found) == bool(said)
+    for finding in found:
+        assert finding.at == ("measure", 0, "keep", bound[:3])
+        assert all(part in f"{finding.why}; {finding.instead}" for part in said)
+    assert lint_sample(config, measured_sample(config, FEW - 1)) == []
+
+
+def test_a_language_with_a_row_of_its_own_or_turned_away_is_not_called_emptied(tmp_path: Path) -> None:
+    entries = "measure:\n  - {filter: gopher.stop_words, keep: {min: 1}}\n"
+    for more in ("by_language: {de: {gopher.stop_words: {min: null}}}\n", "languages: [en]\n"):
+        config = load(corpus(tmp_path, entries + more))
+        assert not [f for f in lint_sample(config, measured_sample(config, 100)) if "deu_Latn" in f.why]
+
+
 def test_check_prints_warnings_and_exits_2_only_when_strict(tmp_path: Path) -> None:
     path = corpus(tmp_path, SAMPLED)
     plain, sampled = (CliRunner().invoke(app, ["check", str(path), *more]) for more in ([], ["--sample", "40"]))
     assert (plain.exit_code, plain.stdout.splitlines()[-1]) == (0, "ok")
     assert (sampled.exit_code, sampled.stdout.splitlines()[-1]) == (0, "ok, with 5 warnings")
     assert "sample: 40 documents of 40 records read\n" in sampled.stdout
-    assert f"warning: {path}:8: measure.2.keep.max: max 2 removes all 40 documents" in sampled.stdout
+    assert (
+        f"warning: {path}:8: measure.2 gopher.mean_word_length keep.max: max 2 removes all 40 documents"
+        in sampled.stdout
+    )
     strict = CliRunner().invoke(app, ["check", str(path), "--sample", "40", "--strict"])
     assert (strict.exit_code, strict.stderr) == (2, f"curate: error: {path}: 5 warnings, and --strict was given\n")
     assert CliRunner().invoke(app, ["check", str(path), "--strict"]).exit_code == 0

@@ -58,6 +58,15 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "work"
 
 
+@pytest.fixture(scope="module")
+def rows_of_languages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in which two languages have a minimum of their own, and one that no document has."""
+    rows = {"de": {"gopher.word_count": {"min": 120}}, "en": {"like": "de"}, "cy": {"like": "de"}}
+    folder = tmp_path_factory.mktemp("rows")
+    run_inline(write_config(folder, sample_inputs(), measure=MEASURE, by_language=rows))
+    return folder / "work"
+
+
 def decisions(work: Path) -> pl.DataFrame:
     return documents_of(curate.read_ledger(work)).select("id", "status", "reason").collect().sort("id")
 
@@ -125,6 +134,31 @@ def test_one_side_of_a_row_changes_and_the_languages_like_it_follow(tmp_path: Pa
     assert result.changes.left["gopher.word_count"] > 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["gopher.word_count.min=60"],
+         ["gopher.word_count.min: by_language rows of deu_Latn, eng_Latn keep their own min"]),
+        (["gopher.word_count.max=9000"], []),
+        (["gopher.alpha_word_ratio.min=0.6"], []),
+        (["by_language.de.gopher.word_count.min=70"], []),
+        (["by_language.is.gopher.word_count.min=70"],
+         ["by_language.isl_Latn: no document meets this row, as the run has"]),
+        (["languages=[de]", "by_language.en.gopher.word_count.min=70"],
+         ["by_language.eng_Latn: no document meets this row, as `languages` turns eng_Latn away"]),
+        (["by_language.fr.gopher.word_count.min=70", "languages=[de]", "by_language.de.like=fr"], []),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_less_than_it_seems_to_has_a_note(
+    rows_of_languages: Path, settings: list[str], said: list[str]
+) -> None:
+    notes = curate.rescore(rows_of_languages, settings).notes
+    assert len(notes) == len(said)
+    assert all(note.startswith(part) for note, part in zip(notes, said, strict=True))
+    told = CliRunner().invoke(app, ["rescore", str(rows_of_languages), *(a for s in settings for a in ("--set", s))])
+    assert [line for line in told.stdout.splitlines() if line.startswith("note: ")] == [f"note: {n}" for n in notes]
+
+
 def test_a_fraction_and_a_bound_on_scores_are_rescored_too(work: Path) -> None:
     result = curate.rescore(work, ["gopher.word_count.min=null", "gopher.word_count.max=null",
                                    "gopher.word_count.keep_fraction=0.5", "judge.keep.min=0.999"])  # fmt: skip
@@ -144,7 +178,7 @@ def test_documents_let_in_without_a_score_are_counted(work: Path) -> None:
     [
         ("gopher.word_count.min", "expected KEY=VALUE"),
         ("gopher.wrd_count.min=3", "unknown filter 'gopher.wrd_count'; did you mean 'gopher.word_count'?"),
-        ("gopher.word_count.min=many", "measure.0.keep.min: Input should be a valid number"),
+        ("gopher.word_count.min=many", "measure.0 gopher.word_count keep.min: Input should be a valid number"),
         ("gopher.alpha_word_ratio.min=1.5", "outside what gopher.alpha_word_ratio can reach"),
         ("gopher.word_count.min=[", "--set gopher.word_count.min: not a plain value"),
         ("seed=3", "--set seed: no bound of this config; expected FILTER.min, languages"),

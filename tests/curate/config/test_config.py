@@ -95,7 +95,11 @@ def test_paths_are_relative_to_the_file_and_not_to_the_current_folder(
         ("output: ../out", "output: s3://bucket/out", ["output", "only local files"]),
         ("{min: 1.5, missing:", "{missing:", ["judge.keep", "set min, max or keep_fraction"]),
         ("not_sampled: keep, ", "", ["judge.keep", "say keep, reject or stop for not_sampled"]),
-        ("{min: 1.5,", "{min: 1.5, max: 1,", ["judge.keep", "min 1.5 is above max 1.0"]),
+        (
+            "{min: 1.5,",
+            "{min: 1.5, max: 1,",
+            ["judge.keep", "min 1.5 is above max 1: nothing could be kept; swap them"],
+        ),
         ("name: tiny", "name: Tiny Set", ["name", "got 'Tiny Set'"]),
         ("[books]", "[boks]", ["dedup.source_priority", "did you mean 'books'?"]),
         ("llm: {}\n", "", ["judge and synthesize need an `llm` section"]),
@@ -120,9 +124,15 @@ def test_a_wrong_value_is_named_with_its_line_and_what_is_allowed(
         ("{filter: gopher.alpha_word_ration}", "did you mean gopher.alpha_word_ratio"),
         (
             "{filter: gopher.alpha_word_ratio, keep: {min: 1.2}}",
-            "outside what gopher.alpha_word_ratio can reach: 0.0..1.0",
+            "outside what gopher.alpha_word_ratio can reach: 0..1; a share, not per cent: 0.012?",
         ),
         ("{filter: gopher.alpha_word_ratio, keep: {max: -1}}", "outside what gopher.alpha_word_ratio can reach"),
+        ("{filter: gopher.alpha_word_ratio, keep: {min: 65}}", "can reach: 0..1; a share, not per cent: 0.65?"),
+        (
+            "{filter: gopher.word_count, keep: {min: 500, max: 50.0}}",
+            "measure.0 gopher.word_count keep: min 500 is above max 50: nothing could be kept; swap them, or",
+        ),
+        ("{filter: gopher.word_count, keep: {min: 0.5, max: 0.25}}", "min 0.5 is above max 0.25"),
         ("{filter: gopher.alpha_word_ratio, keep: {}}", "set min, max or keep_fraction"),
         ("{filter: gopher.alpha_word_ratio, keeep: {min: 0.8}}", "did you mean 'keep'?"),
         ("{filter: gopher.alpha_word_ratio, params: {n: 2}}", "params.n: unknown key"),
@@ -140,7 +150,8 @@ def test_a_measure_may_stand_once(tmp_path: Path) -> None:
     entry = "  - {filter: gopher.alpha_word_ratio}\n"
     message = refusal(tmp_path, f"{ONE_SOURCE}measure:\n{entry}{entry}")
     assert (
-        "run.yaml:8: measure.1: gopher.alpha_word_ratio@datatrove.1 stands there twice, first as measure.0" in message
+        "run.yaml:8: measure.1 gopher.alpha_word_ratio: gopher.alpha_word_ratio@datatrove.1 stands there twice"
+        in message
     )
 
 

@@ -88,12 +88,16 @@ def test_the_settings_of_a_run_can_be_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("step", "text", "said"),
     [
-        (blocked("lists/none.txt"), DOMAINS, ["measure.1.params.domains: ", "none.txt cannot be read (No such file"]),
+        (
+            blocked("lists/none.txt"),
+            DOMAINS,
+            ["measure.1 url.blocked_domain params.domains: ", "none.txt cannot be read (No such file"],
+        ),
         (blocked("lists"), DOMAINS, ["cannot be read (Is a directory)"]),
         (BLOCKED, "a.example\nhttp://b.example/\n", ["ads.txt: line 2: never found; expected an entry such as ads.ex"]),
         (BLOCKED, b"\xff", ["ads.txt: not UTF-8 at byte 0"]),
         (BLOCKED, "# nothing\n", ["ads.txt: no entry"]),
-        (blocked(["lists/other.txt", "lists/ads.txt"]), b"\xff", ["measure.1.params.domains.1: "]),
+        (blocked(["lists/other.txt", "lists/ads.txt"]), b"\xff", ["measure.1 url.blocked_domain params.domains.1: "]),
         (blocked([]), DOMAINS, ["params.domains", "at least 1"]),
         (blocked(3), DOMAINS, ["params.domains"]),
         (blocked("s3://bucket/list"), DOMAINS, ["params.domains", "only local files"]),
@@ -131,7 +135,11 @@ def test_a_list_a_language_under_any_name_of_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text", "said"),
     [
-        ({"en": "lists/none.txt"}, "darn", ["measure.0.params.words.eng_Latn: ", "none.txt cannot be read"]),
+        (
+            {"en": "lists/none.txt"},
+            "darn",
+            ["measure.0 badwords.per_1000_words params.words.eng_Latn: ", "none.txt cannot be read"],
+        ),
         ({"en": "lists/ads.txt"}, "...", ["line 1: never found"]),
         ({"en": "lists/ads.txt", "eng": "lists/ads.txt"}, "darn", ["a language stands there twice"]),
         ({"english": "lists/ads.txt"}, "darn", ["'english' is no language code"]),

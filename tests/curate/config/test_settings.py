@@ -81,7 +81,7 @@ def test_a_setting_is_what_the_file_would_say(tmp_path: Path, settings: list[str
         ("by_language.de.length.words.min=1", "by_language.deu_Latn.length.words: not in `measure`: add"),
         (f"by_language.de.{COUNT}.keep_fraction=0.5", "keep_fraction is a share of the documents of all languages"),
         (f"by_language.de.{COUNT}.min=many", f"by_language.deu_Latn.{COUNT}.min: Input should be a valid number"),
-        (f"by_language.de.{COUNT}.min=901", "min 901.0 is above max 900.0: nothing could be kept"),
+        (f"by_language.de.{COUNT}.min=901", "min 901 is above max 900: nothing could be kept"),
         (f"by_language.de.{RATIO}.min=1.5", "min 1.5 is outside what gopher.alpha_word_ratio can reach"),
         ("by_language.de.gopher.hash_ratio.min=0.1", "has keep_fraction in `measure`"),
         ("by_language.de.lke=nl", "unknown key; allowed: like, and the filters of `measure`"),
@@ -90,6 +90,9 @@ def test_a_setting_is_what_the_file_would_say(tmp_path: Path, settings: list[str
         (f"by_langage.de.{COUNT}.min=1", f"unknown filter 'by_langage.de.{COUNT}'; did you mean '{COUNT}'?"),
         ("languages.de.min.x=1", "there is no section 'languages' to set this in"),
         ("seed=3", "--set seed: no bound of this config; expected FILTER.min, languages"),
+        (f"{COUNT}=0.2", f"--set {COUNT}: a filter has two bounds; write {COUNT}.min=0.2 or {COUNT}.max=0.2"),
+        (f"{COUNT}={{min: 2}}", f"write {COUNT}.min=VALUE or {COUNT}.max=VALUE"),
+        (f"by_language.de.{COUNT}=60", f"write by_language.de.{COUNT}.min=60 or by_language.de.{COUNT}.max=60"),
         (f"{COUNT}.min", f"--set {COUNT}.min: expected KEY=VALUE"),
     ],
 )

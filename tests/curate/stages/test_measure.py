@@ -120,22 +120,28 @@ def test_the_stored_documents_stand_row_for_row(tmp_path: Path, corpus: list[dic
 @pytest.mark.parametrize(
     ("step", "said"),
     [
-        ({"transform": "c4.claen"}, "measure.1: unknown transform 'c4.claen'; did you mean c4.clean"),
-        ({"transform": "c4.clean", "params": {"n": 1}}, "measure.1: params.n: unknown key; allowed: terminal_punct"),
+        ({"transform": "c4.claen"}, "measure.1 c4.claen: unknown transform 'c4.claen'; did you mean c4.clean"),
+        (
+            {"transform": "c4.clean", "params": {"n": 1}},
+            "measure.1 c4.clean: params.n: unknown key; allowed: terminal_punct",
+        ),
         (
             {"transform": "pii.mask", "params": {"kinds": ["mail"]}},
-            "measure.1: params.kinds.0: Input should be 'email'",
+            "measure.1 pii.mask: params.kinds.0: Input should be 'email'",
         ),
-        ({"transform": "c4.clean", "keep": {"min": 1}}, "measure.1.keep: unknown key; allowed: params, transform"),
+        (
+            {"transform": "c4.clean", "keep": {"min": 1}},
+            "measure.1 c4.clean keep: unknown key; allowed: params, transform",
+        ),
         (
             {"transform": "c4.clean", "filter": "length.words"},
-            "measure.1.filter: unknown key; allowed: params, transform",
+            "measure.1 length.words filter: unknown key; allowed: params, transform",
         ),
         (
             {"filter": "length.characters"},
-            "measure.1: length.characters@unicode.1 stands there twice, first as measure.0",
+            "measure.1 length.characters: length.characters@unicode.1 stands there twice, first as measure.0",
         ),
-        ({"filter": "length.words", "kep": {}}, "measure.1.kep: unknown key; did you mean 'keep'?"),
+        ({"filter": "length.words", "kep": {}}, "measure.1 length.words kep: unknown key; did you mean 'keep'?"),
     ],
 )
 def test_a_wrong_entry_is_named(tmp_path: Path, step: dict[str, Any], said: str) -> None:
