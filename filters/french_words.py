@@ -22,7 +22,7 @@ def pronoun(data, s, e, kinds, lists):
     p = e
     while p > s and e - p <= _MAX_PRONOUN:
         c, q = decode_before(data, s, p)
-        if is_hyphen(c):
+        if _is_hyphen(c):
             found = q > s and kinds[decode_before(data, s, q)[0]] & ALPHA
             return e - q if found and listed(data, p, e, lists, on.PRONOUNS) >= 0 else 0
         p = q
@@ -30,7 +30,7 @@ def pronoun(data, s, e, kinds, lists):
 
 
 @njit(cache=True, nogil=True)
-def is_hyphen(c):
+def _is_hyphen(c):
     """Whether c is one of the hyphens and dashes of French words."""
     return c == _HYPHEN or 0x2010 <= c <= 0x2011 or _EN_DASH <= c <= _EM_DASH
 
@@ -41,7 +41,7 @@ def is_french_whole(data, s, e, kinds, lists):
     p = s
     while p < e and e - s <= _MAX_FRENCH:
         c, length = decode(data, p, e)
-        hyphen = is_hyphen(c)
+        hyphen = _is_hyphen(c)
         if hyphen or c in (_QUOTE, _APOSTROPHE):
             flag = on.BEFORE_HYPHEN if hyphen else on.BEFORE_ELISION
             q = p + length
@@ -59,7 +59,7 @@ def _goes_on(data, p, e, kinds):
     """Whether p:e has nothing but letters, hyphens and apostrophes."""
     while p < e:
         c, length = decode(data, p, e)
-        if not (kinds[c] & ALPHA or is_hyphen(c) or c in (_QUOTE, _APOSTROPHE)):
+        if not (kinds[c] & ALPHA or _is_hyphen(c) or c in (_QUOTE, _APOSTROPHE)):
             return False
         p += length
     return True
@@ -73,7 +73,7 @@ def _joins_three(data, s, p, q, e, kinds, lists):
     between = q
     while q < e:
         c, length = decode(data, q, e)
-        if is_hyphen(c):
+        if _is_hyphen(c):
             if listed(data, between, q, lists, on.BETWEEN_HYPHENS) < 0:
                 return False
             q += length

@@ -67,7 +67,8 @@ class CompiledWords:
     def words(self, batch: "TextBatch", /) -> Spans:
         """Words of every document; none for a document of spaces."""
         tables_of = (numbers_of(batch.langs), RULES, *tables(), CLASS)
-        start, end = (np.empty(_ROOM + len(batch.data) // 4, np.int64) for _ in range(2))
+        room = _ROOM + int(batch.offsets[-1] - batch.offsets[0]) // 4  # the buffer may hold other documents too
+        start, end = (np.empty(room, np.int64) for _ in range(2))
         first = np.zeros(len(batch) + 1, np.int64)
         at = (0, int(batch.offsets[0]), 0)
         while True:
