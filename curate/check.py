@@ -10,7 +10,7 @@ from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
-from curate.stages.publish import load_tokenizer
+from curate.stages.arrange import load_tokenizer
 from curate.storage import find_inputs
 
 

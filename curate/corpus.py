@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
@@ -43,6 +44,11 @@ class Part:
         """The documents as they are to be published."""
         return self.rewritten or self.documents
 
+    @property
+    def size(self) -> int:
+        """Documents."""
+        return self.documents.rows("documents")
+
 
 def distinct(parts: Iterable[Part]) -> list[Part]:
     """One part a key, sorted by key: the order that does not depend on names."""
@@ -50,10 +56,23 @@ def distinct(parts: Iterable[Part]) -> list[Part]:
     return [by_key[key] for key in sorted(by_key)]
 
 
-def read_facts(store: Store, parts: Sequence[Part], measures: Sequence[str]) -> pl.DataFrame:
-    """A row a document of the distinct parts: FACTS, the measures, and where its text is (part, shard, row)."""
-    frames = [_facts_of(store, part) for part in distinct(parts)]
-    return pl.concat([no_facts(measures), *(frame for frame in frames if frame is not None)])
+def first_numbers(parts: Sequence[Part]) -> npt.NDArray[np.int64]:
+    """Number of the first document of each part, and the number of documents; int64[n + 1].
+
+    Documents are numbered through the `distinct` parts of a run: the same number wherever the inputs lie and whatever
+    they are called.
+    """
+    numbers: npt.NDArray[np.int64] = np.cumsum([0, *(part.size for part in parts)])
+    return numbers
+
+
+def halves(hashes: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """A column of 16-byte hashes as uint64[n, 2], which sort as the hashes do. Raises ValueError where one is null."""
+    if hashes.null_count:
+        raise ValueError(f"hash: {hashes.null_count} of {len(hashes)} are null; expected one for each document")
+    arrays = [np.frombuffer(c.buffers()[1], ">u8", 2 * len(c), 16 * c.offset) for c in hashes.chunks if len(c)]
+    found: npt.NDArray[np.uint64] = np.concatenate([np.empty(0, np.uint64), *arrays]).astype(np.uint64)
+    return found.reshape(-1, 2)
 
 
 def no_facts(measures: Sequence[str]) -> pl.DataFrame:
@@ -65,21 +84,19 @@ def no_facts(measures: Sequence[str]) -> pl.DataFrame:
     return empty
 
 
-def _facts_of(store: Store, part: Part) -> pl.DataFrame | None:
-    documents, measures = part.texts.of("documents"), part.measures
-    frames = [
-        _frame(store, shard.name, FACTS).with_columns(
-            part=pl.lit(part.key), shard=pl.lit(shard.name), row=pl.int_range(pl.len(), dtype=pl.Int64)
-        )
-        for shard in documents
-    ]
-    if not frames or measures is None or not measures.of("measures"):
-        return None
-    measured = pl.concat([_frame(store, shard.name) for shard in measures.of("measures")])
-    return pl.concat([pl.concat(frames), measured], how="horizontal")
+def facts_of(store: Store, part: Part, measures: Sequence[str]) -> pl.DataFrame:
+    """A row a document of the part: FACTS, where its text is (part, shard, row), and the measures."""
+    documents, measured = part.texts.of("documents"), part.measures.of("measures") if part.measures else []
+    if not documents or not measured:
+        return no_facts(measures)
+    place = {"part": pl.lit(part.key), "row": pl.int_range(pl.len(), dtype=pl.Int64)}
+    frames = [read_frame(store, s.name, FACTS).with_columns(shard=pl.lit(s.name), **place) for s in documents]
+    values = pl.concat([read_frame(store, shard.name) for shard in measured])
+    return pl.concat([pl.concat(frames), values], how="horizontal").select(no_facts(measures).columns)
 
 
-def _frame(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+def read_frame(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """The rows of a Parquet file of ours."""
     frame = pl.from_arrow(read_file(store, name, columns))
     assert isinstance(frame, pl.DataFrame)
     return frame

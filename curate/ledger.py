@@ -38,27 +38,34 @@ class Counts:
     """Rule -> documents that it turned away, most first."""
 
 
-def write_ledger(work: Store, parts: Sequence[Part], decisions: Commit, measures: Sequence[str]) -> Counts:
-    """Write the three datasets, a file a planned split each, and count. Raises ConservationError (promise P1)."""
+def write_ledger(
+    work: Store, parts: Sequence[Part], decisions: Mapping[str, Commit], measures: Sequence[str]
+) -> Counts:
+    """Write the three datasets, a file a planned split each, and count; `decisions` by key of the part, one of which is
+    in memory at a time. Raises ConservationError (promise P1).
+    """
     schema = with_measures(LEDGER, measures)
-    decided = read_rows(work, [decisions], "decisions")
-    by_part = dict(decided.partition_by("part", as_dict=True)) if decided is not None else {}
-    kept_at = _kept_locators(parts, decided)
+    ordered = sorted(parts, key=lambda p: (p.object, p.key))
+    names: dict[str, str] = {}
+    for part in ordered:
+        names.setdefault(part.key, part.object)
     written: dict[str, list[str]] = {"ledger": [], "rejected": [], "quarantine": []}
-    frames, seen = [], set[str]()
-    for number, part in enumerate(sorted(parts, key=lambda p: (p.object, p.key))):
-        rows = _part_ledger(
-            work, part, by_part.get((part.key,)), repeated=part.key in seen, kept_at=kept_at, schema=schema
-        )
+    tallies, seen = [], set[str]()
+    for number, part in enumerate(ordered):
+        decided = read_rows(work, [decisions[part.key]], "decisions") if part.key in decisions else None
+        rows = _part_ledger(work, part, decided, repeated=part.key in seen, names=names, schema=schema)
         seen.add(part.key)
-        frames.append(rows.select("status", "reason", "is_synthetic"))
+        tallies.append(rows.group_by("status", rule=rule_of("reason")).len())
         rejected, quarantined = (rows.filter(pl.col("status") == s) for s in ("rejected", "quarantined"))
         for dataset, chosen in (("ledger", rows), ("rejected", rejected), ("quarantine", quarantined)):
             written[dataset].append(_write(work, f"{dataset}/part-{number:05d}.parquet", chosen, schema))
-    for dataset, names in written.items():
-        for stale in set(work.list(dataset)) - set(names):
+    for dataset, files in written.items():
+        for stale in set(work.list(dataset)) - set(files):
             work.delete(stale)
-    return _count(parts, pl.concat(frames) if frames else pl.DataFrame())
+    return _count(parts, pl.concat([_NO_TALLY, *tallies]))
+
+
+_NO_TALLY = pl.DataFrame(schema={"status": pl.String, "rule": pl.String, "len": pl.get_index_type()})
 
 
 def _write(work: Store, name: str, rows: pl.DataFrame, schema: pa.Schema) -> str:
@@ -68,12 +75,18 @@ def _write(work: Store, name: str, rows: pl.DataFrame, schema: pa.Schema) -> str
 
 
 def _part_ledger(
-    work: Store, part: Part, decided: pl.DataFrame | None, *, repeated: bool, kept_at: pl.DataFrame, schema: pa.Schema
+    work: Store,
+    part: Part,
+    decided: pl.DataFrame | None,
+    *,
+    repeated: bool,
+    names: Mapping[str, str],
+    schema: pa.Schema,
 ) -> pl.DataFrame:
     """All rows of one planned split, in the order of the input object."""
     frames = []
     if decided is not None and len(decided):
-        frames.append(_with_locator_of_kept(decided, kept_at, repeated=repeated))
+        frames.append(_with_locator_of_kept(decided, names, repeated=repeated))
     for kind, status in (("rejected", "rejected"), ("quarantined", "quarantined")):
         rows = read_rows(work, [part.documents], kind)
         if rows is not None and len(rows):
@@ -95,38 +108,31 @@ def _fit(frame: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(n).cast(like.schema[n]) for n in like.columns if n in frame.columns)
 
 
-def _kept_locators(parts: Sequence[Part], decided: pl.DataFrame | None) -> pl.DataFrame:
-    """id -> `object@offset` of the row that stays for it."""
-    names: dict[str, str] = {}
-    for part in sorted(parts, key=lambda p: p.object):
-        names.setdefault(part.key, part.object)
-    if decided is None:
-        return pl.DataFrame(schema={"id": pl.Binary, "kept_at": pl.String})
-    stays = decided.filter(pl.col("reason").ne_missing("duplicate_id"))
-    object_name = pl.col("part").replace_strict(names, return_dtype=pl.String)
-    return stays.select("id", kept_at=pl.format("{}@{}", object_name, "offset"))
+def _with_locator_of_kept(decided: pl.DataFrame, names: Mapping[str, str], *, repeated: bool) -> pl.DataFrame:
+    """Name the row that stays for each equal id; all rows of an object met before are such duplicates. `names`: of each
+    part the first object.
+    """
+    duplicate = (pl.col("reason") == "duplicate_id").fill_null(value=False)
+    part = pl.when(duplicate).then("twin_part").otherwise("part").replace_strict(names, return_dtype=pl.String)
+    stays = pl.format("duplicate_id={}@{}", part, pl.when(duplicate).then("twin_offset").otherwise("offset"))
+    leaves = duplicate | pl.lit(repeated)
+    return decided.with_columns(
+        reason=pl.when(leaves).then(stays).otherwise("reason"),
+        status=pl.when(leaves).then(pl.lit("rejected")).otherwise("status"),
+    )
 
 
-def _with_locator_of_kept(decided: pl.DataFrame, kept_at: pl.DataFrame, *, repeated: bool) -> pl.DataFrame:
-    """Name the row that stays for each equal id; all rows of an object met before are such duplicates."""
-    rows = decided.join(kept_at, on="id", how="left", maintain_order="left")
-    duplicate = (pl.col("reason") == "duplicate_id").fill_null(value=False) | pl.lit(repeated)
-    reason = pl.when(duplicate).then(pl.format("duplicate_id={}", "kept_at")).otherwise("reason")
-    return rows.with_columns(reason=reason, status=pl.when(duplicate).then(pl.lit("rejected")).otherwise("status"))
-
-
-def _count(parts: Sequence[Part], rows: pl.DataFrame) -> Counts:
-    """Totals over the ledger, checked against what the readers counted."""
+def _count(parts: Sequence[Part], tally: pl.DataFrame) -> Counts:
+    """Totals over the ledger, checked against what the readers counted. `tally`: status, rule and len, added up."""
     written = sum(part.documents.counts.get("in", 0) for part in parts if part.object == SYNTHETIC)
     records_in = sum(part.documents.counts.get("in", 0) for part in parts) - written
-    if len(rows) != records_in + written:
+    if int(tally["len"].sum()) != records_in + written:
         raise ConservationError(
-            f"ledger: the readers counted {records_in + written} records, the ledger has {len(rows)} rows. "
+            f"ledger: the readers counted {records_in + written} records, the ledger has {tally['len'].sum()} rows. "
             "This is a defect of Curate: please report it with the config"
         )
-    status = dict(rows.group_by("status").len().iter_rows()) if len(rows) else {}
-    reasons = rows.filter(pl.col("reason").is_not_null()).select(rule=rule_of("reason")) if len(rows) else rows
-    by_rule = reasons.group_by("rule").len().sort("len", "rule", descending=[True, False]) if len(reasons) else reasons
+    status = dict(tally.group_by("status").agg(pl.col("len").sum()).iter_rows())
+    reasons = tally.filter(pl.col("rule").is_not_null()).group_by("rule").agg(pl.col("len").sum())
     return Counts(
         records_in,
         written,
@@ -134,7 +140,7 @@ def _count(parts: Sequence[Part], rows: pl.DataFrame) -> Counts:
         rejected=status.get("rejected", 0),
         quarantined=status.get("quarantined", 0),
         skipped=_skipped(part.documents for part in parts),
-        reasons=dict(by_rule.iter_rows()) if len(by_rule) else {},
+        reasons=dict(reasons.sort("len", "rule", descending=[True, False]).iter_rows()),
     )
 
 

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,7 +12,8 @@ import polars as pl
 
 from curate.config import RunConfig
 from curate.config.measures import transforms
-from curate.corpus import Part, read_rows
+from curate.corpus import Part, distinct, read_frame
+from curate.decisions import columns_of
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
@@ -22,7 +23,20 @@ from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
 from curate.reports import card, openlineage, report, run_record
 from curate.result import RunResult, StageResult
-from curate.stages import dedup, extract, isolate, judge, measure, publish, rewrite, select, synthesize
+from curate.stages import (
+    arrange,
+    census,
+    dedup,
+    extract,
+    isolate,
+    judge,
+    measure,
+    publish,
+    resolve,
+    rewrite,
+    select,
+    synthesize,
+)
 from curate.step import ISOLATED, Commit, Outcome, Task
 from curate.storage import Store
 from curate.text import language
@@ -46,9 +60,14 @@ class Corpus:
     """What is known about the documents at one point of the run."""
 
     parts: tuple[Part, ...]
+    signed: tuple[dedup.Signed, ...] = ()
     edges: tuple[Commit, ...] = ()
+    bounded: tuple[Commit, ...] = ()
+    """Of the distinct parts, in order, as `decisions` are."""
+
+    resolved: Commit | None = None
     scores: tuple[Commit, ...] = ()
-    decisions: Commit | None = None
+    decisions: tuple[Commit, ...] = ()
 
 
 @dataclass
@@ -86,12 +105,10 @@ class Pipeline:
         corpus = replace(corpus, parts=self.wrap(f"measure{of}", lambda: self._measure(corpus.parts)))
         if self.config.dedup and self.config.dedup.minhash:
             corpus = self.wrap(f"dedup{of}", lambda: self._dedup(corpus))
-        corpus = replace(corpus, decisions=self.wrap(f"select{of}", lambda: self._select(corpus, judged=False)))
+        corpus = self.wrap(f"select{of}", lambda: self._select(corpus))
         if self.config.judge:
             corpus = replace(corpus, scores=self.wrap(f"judge{of}", lambda: self._judge(corpus)))
-            corpus = replace(
-                corpus, decisions=self.wrap(f"select judged{of}", lambda: self._select(corpus, judged=True))
-            )
+            corpus = self.wrap(f"select judged{of}", lambda: self._select_judged(corpus))
         return corpus
 
     # The stages: each makes its tasks, and says what becomes of the commits.
@@ -121,10 +138,13 @@ class Pipeline:
         assert self.config.dedup
         assert self.config.dedup.minhash
         how = (self.config.dedup.minhash, self.config.execution)
-        signed = self._run_all("sign", dedup.sign_tasks(corpus.parts, *how))
-        if isolated := self._isolated(corpus.parts, signed):
+        bands = self._run_all("sign", dedup.sign_tasks(corpus.parts, *how))
+        if isolated := self._isolated(corpus.parts, bands):
             return self._dedup(replace(corpus, parts=self._measure(isolated)))
-        return replace(corpus, edges=dedup.find_edges(signed, *how, self._run_all))
+        signed = dedup.signed_parts(corpus.parts, bands)
+        candidates = self._run_all("candidates", dedup.candidate_tasks(signed, *how))
+        edges = self._run_all("verify", dedup.verify_tasks(self.work, signed, candidates, how[0]))
+        return replace(corpus, signed=signed, edges=tuple(edges))
 
     def _isolated(self, parts: Sequence[Part], commits: Sequence[Commit]) -> list[Part]:
         """All parts, without the documents that killed their worker in the stage of `commits`; empty if none did."""
@@ -136,30 +156,55 @@ class Pipeline:
         whole = dict(zip(hurt, self._run_all("isolate", list(hurt.values())), strict=True)) if hurt else {}
         return [Part(p.object, whole[n]) if n in whole else p for n, p in enumerate(parts)] if hurt else []
 
-    def _select(self, corpus: Corpus, *, judged: bool) -> Commit:
-        evidence = select.Evidence(corpus.parts, corpus.edges, corpus.scores, judged)
-        [commit] = self._run_all("select", select.tasks(evidence, self.config))
-        return commit
+    def _select(self, corpus: Corpus) -> Corpus:
+        """Decided by everything but scores."""
+        parts = distinct(corpus.parts)
+        [taken] = self._run_all("census", [census.task(parts, self.config)])
+        bounded = tuple(self._run_all("bound", select.bound_tasks(parts, taken, self.config)))
+        corpus = self._resolve(replace(corpus, bounded=bounded, resolved=None))
+        return replace(corpus, decisions=self._decide(corpus, select.Judged()))
+
+    def _resolve(self, corpus: Corpus) -> Corpus:
+        """With keepers for all duplicates. A text whose neighbours left for others is compared with those once."""
+        wanted = self.config.dedup
+        if not wanted:
+            return corpus
+        again = bool(corpus.edges)
+        [resolved] = self._run_all("resolve", [resolve.task(corpus.bounded, corpus.edges, wanted, again=again)])
+        if again and wanted.minhash and resolved.of("pairs"):
+            more = self._run_all("verify", dedup.verify_tasks(self.work, corpus.signed, [resolved], wanted.minhash))
+            corpus = replace(corpus, edges=(*corpus.edges, *more))
+            [resolved] = self._run_all("resolve", [resolve.task(corpus.bounded, corpus.edges, wanted, again=False)])
+        return replace(corpus, resolved=resolved)
+
+    def _select_judged(self, corpus: Corpus) -> Corpus:
+        """Decided by everything."""
+        weigh = select.weigh_task(corpus.bounded, corpus.resolved, corpus.scores, self.config)
+        [weighed] = self._run_all("weigh", [weigh])
+        return replace(corpus, decisions=self._decide(corpus, select.Judged(corpus.scores, weighed)))
+
+    def _decide(self, corpus: Corpus, judged: select.Judged) -> tuple[Commit, ...]:
+        parts = distinct(corpus.parts)
+        return tuple(self._run_all("select", select.tasks(parts, corpus.bounded, corpus.resolved, judged, self.config)))
 
     def _judge(self, corpus: Corpus) -> tuple[Commit, ...]:
-        tasks = judge.tasks(self._decisions(corpus), self.config, self._llm_identity())
+        tasks = judge.tasks(self._all_kept(corpus, judge.READ), self.config, self._llm_identity())
         return tuple(self._run_all("judge", tasks, self._pool()))
 
     def _synthesize(self, corpus: Corpus) -> tuple[Part, ...]:
-        tasks = synthesize.tasks(self._decisions(corpus), self.config, self._llm_identity())
+        tasks = synthesize.tasks(self._all_kept(corpus, synthesize.READ), self.config, self._llm_identity())
         return tuple(Part(SYNTHETIC, commit) for commit in self._run_all("synthesize", tasks, self._pool()))
 
     def _publish(self, corpus: Corpus, output: Store, current: str | None) -> RunResult:
-        assert corpus.decisions
-        counts = write_ledger(self.work, corpus.parts, corpus.decisions, select.columns_of(self.config))
-        tasks = publish.tasks(self.work, corpus.decisions, self.config)
-        parts = self._run_all("publish", tasks)
+        decided = {part.key: commit for part, commit in zip(distinct(corpus.parts), corpus.decisions, strict=True)}
+        counts = write_ledger(self.work, corpus.parts, decided, columns_of(self.config))
+        arranged = self._run_all("arrange", arrange.tasks(distinct(corpus.parts), corpus.decisions, self.config))
+        parts = self._run_all("publish", publish.tasks(arranged, self.config))
         manifest = self._manifest(counts)
-        kept = self._decisions(corpus).filter(pl.col("status") == "kept")
-        pages = card.pages(self.config, manifest, counts, parts, kept)
+        pages = card.pages(self.config, manifest, counts, parts, card.contents(self._kept(corpus, card.READ)))
         version = publish.publish_version(output, self.work, parts, manifest, pages, current)
         result = self._result(version, counts)
-        commits = {"dedup": corpus.edges, "judge": corpus.scores, "select": (corpus.decisions,), "publish": parts}
+        commits = {"dedup": corpus.edges, "judge": corpus.scores, "select": corpus.decisions, "publish": parts}
         try:
             run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
             report.write(self.work, self.config, result)
@@ -206,10 +251,15 @@ class Pipeline:
                 self.failures,
             )
 
-    def _decisions(self, corpus: Corpus) -> pl.DataFrame:
-        assert corpus.decisions
-        rows = read_rows(self.work, [corpus.decisions], "decisions")
-        return rows if rows is not None else select.no_decisions(self.config)
+    def _kept(self, corpus: Corpus, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Columns of the kept documents, a part at a time."""
+        for commit in corpus.decisions:
+            for shard in commit.of("decisions"):
+                rows = read_frame(self.work, shard.name, ["status", *columns])
+                yield rows.filter(pl.col("status") == "kept").drop("status")
+
+    def _all_kept(self, corpus: Corpus, columns: Mapping[str, Any]) -> pl.DataFrame:
+        return pl.concat([pl.DataFrame(schema=columns), *self._kept(corpus, list(columns))])
 
     def _llm_identity(self) -> Identity:
         assert self.config.llm
@@ -228,9 +278,9 @@ class Pipeline:
             "config": self.config.identity(),
             "code": {"curate": card.package_version(), "extract": extract.VERSION, "rewrite": rewrite.VERSION,
                      "measure": measure.VERSION, "dedup": dedup.VERSION, "select": select.VERSION,
-                     "publish": publish.VERSION},
+                     "resolve": resolve.VERSION, "publish": publish.VERSION},
             "models": self._models(),
-            "measures": list(select.columns_of(self.config)),
+            "measures": list(columns_of(self.config)),
             "counts": asdict(counts),
             "missing": sorted(self.missing, key=repr),
             "notes": list(self._notes()),
@@ -244,7 +294,7 @@ class Pipeline:
             "llm": str(self._llm_identity()) if config.llm else None,
             "judge": prompts.load(config.judge.rubric, "judge").hash if config.judge else None,
             "synthesize": prompts.load(config.synthesize.prompt, "synthesis").hash if config.synthesize else None,
-            "tokenizer": publish.tokenizer_hash(config.publish),
+            "tokenizer": arrange.tokenizer_hash(config.publish),
         }
 
     def _notes(self) -> list[str]:

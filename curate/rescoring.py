@@ -11,11 +11,11 @@ from curate.changes import Changes, changes, documents_of
 from curate.config import RunConfig
 from curate.config.settings import target, with_settings
 from curate.corpus import read_rows
+from curate.decisions import columns_of, select
 from curate.errors import ConfigError, CurateError
 from curate.llm.scoring import NOT_SAMPLED
 from curate.reports import run_record
 from curate.reports.run_record import RunRecord
-from curate.stages.select import columns_of, select
 from curate.step import find
 from curate.storage import Store
 
@@ -132,7 +132,12 @@ def _edges(store: Store, record: RunRecord, config: RunConfig) -> pl.DataFrame |
             raise CurateError(f"{store.root}: the step verify/{key} of the last run is not there; run the config again")
         commits.append(commit)
     rows = read_rows(store, commits, "edges")
-    return None if rows is None else rows.filter(pl.col("similarity") >= config.dedup.minhash.min_similarity)
+    if rows is None:
+        return None
+    bounds, contained = config.dedup.minhash, pl.lit(value=False)
+    if bounds.min_containment is not None:
+        contained = pl.col("containment") >= bounds.min_containment
+    return rows.filter((pl.col("similarity") >= bounds.min_similarity) | contained)
 
 
 def _check_similarity(record: RunRecord, config: RunConfig) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised when a dataset on disk changes its columns, types or meaning; written into every file's metadata."""
 
 ID = pa.binary(16)
@@ -73,6 +73,10 @@ EDGES = pa.schema([
     ("a", ID),                              # text_hash, a < b
     ("b", ID),
     ("similarity", pa.float64()),           # exact Jaccard of the two texts' shingles
+    ("containment", pa.float64()),          # shared shingles over those of the smaller set
+    ("kind", pa.string()),                  # similar (by the Jaccard) | contained (by the containment alone)
+    ("a_number", pa.int64()),               # number of the first document with the text: see corpus.first_numbers
+    ("b_number", pa.int64()),
 ])  # fmt: skip
 """Verified near-duplicates between distinct texts. Equal texts need no edge: they share a text_hash."""
 

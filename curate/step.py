@@ -187,10 +187,13 @@ class ShardWriter:
         if shard.bytes >= SHARD_BYTES:
             self._finish(self._open.pop(kind))
 
-    def write_whole(self, kind: str, table: pa.Table, *, row_group_rows: int) -> str:
-        """Make `table` one shard of its own, in one write with row groups of `row_group_rows`; return its name."""
+    def write_whole(self, kind: str, table: pa.Table, *, row_group_rows: int, exchange: bool = False) -> str:
+        """Make `table` one shard of its own, in one write with row groups of `row_group_rows`; return its name.
+
+        `exchange`: rows that the next steps read once and nobody else does; fast to write rather than small.
+        """
         shard = self._open[kind] = self._next(kind)
-        shard.add_whole(table, row_group_rows)
+        shard.add_whole(table, row_group_rows, exchange=exchange)
         self._finish(self._open.pop(kind))
         return shard.name
 
@@ -241,8 +244,9 @@ class _ShardFile:
         if sum(t.nbytes for t in self._tables) >= ROW_GROUP_BYTES:
             self._flush()
 
-    def add_whole(self, table: pa.Table, row_group_rows: int) -> None:
-        self._open(table.schema).write_table(table.combine_chunks(), row_group_size=row_group_rows)
+    def add_whole(self, table: pa.Table, row_group_rows: int, *, exchange: bool = False) -> None:
+        writer = self._open(table.schema, exchange=exchange)
+        writer.write_table(table.combine_chunks(), row_group_size=row_group_rows)
 
     def close(self) -> None:
         if self._tables:
@@ -262,20 +266,23 @@ class _ShardFile:
         self._open(table.schema).write_table(table, row_group_size=max(1, table.num_rows))
         self._tables = []
 
-    def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
+    def _open(self, schema: pa.Schema, *, exchange: bool = False) -> pq.ParquetWriter:
         if self._writer is None:
-            self._writer = parquet_writer(self._draft.stream, schema)
+            self._writer = parquet_writer(self._draft.stream, schema, exchange=exchange)
         return self._writer
 
 
-def parquet_writer(stream: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
-    """A writer with the settings of every file of ours: zstd, page checksums, the schema version in the metadata."""
+def parquet_writer(stream: IO[bytes], schema: pa.Schema, *, exchange: bool = False) -> pq.ParquetWriter:
+    """A writer with the settings of every file of ours: zstd (`exchange`: LZ4, and no dictionaries), page checksums,
+    the schema version in the metadata.
+    """
     metadata = {"curate.schema_version": str(SCHEMA_VERSION)}
     return pq.ParquetWriter(
         stream,
         schema.with_metadata(metadata),
-        compression="zstd",
-        compression_level=3,
+        compression="lz4" if exchange else "zstd",
+        compression_level=None if exchange else 3,
+        use_dictionary=not exchange,
         write_page_checksum=True,
         write_page_index=False,
         store_schema=True,

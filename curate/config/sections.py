@@ -109,6 +109,10 @@ class MinhashConfig(Strict):
     min_similarity: Share = 0.75
     """Exact shingle Jaccard, computed on the texts, below which a candidate pair is no edge."""
 
+    min_containment: Share | None = None
+    """A candidate pair is an edge as well where the smaller text's shingles are contained to this share in the other's.
+    Absent: the Jaccard alone decides."""
+
     seed: int = 1
     leaders: Positive = 16
     """Members of a bucket of equal band keys that all others of the bucket are compared with."""
@@ -240,8 +244,8 @@ class ExecutionConfig(Strict):
     batch_documents: Positive = 1000
     """Documents per TextBatch."""
 
-    partitions: Positive = 1
-    """Ranges of band keys that dedup works through one by one."""
+    partitions: Positive | None = None
+    """Ranges of hashes that what compares all documents is divided into. Absent: as many as fit into 250 MB each."""
 
     split_bytes: Bytes = 64_000_000
     """Stored bytes of one split."""

@@ -4,7 +4,7 @@ Both are part of the version, hence of its hash: nothing in them depends on a cl
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -22,18 +22,12 @@ from curate.step import Commit
 VERSION = "0.1.0"
 """Of the package. Not asked of the installation: a checkout and a wheel must publish the same bytes."""
 
-KEPT = [
-    "lang",
-    "source",
-    "url",
-    "license",
-    "text_bytes",
-    "is_synthetic",
-    "dup_count",
-    "quality_status",
-    "quality_model",
-]
-"""Columns of the decisions that the card counts over."""
+CONTENTS = {"lang": pl.String, "source": pl.String, "domain": pl.String, "license": pl.String,
+            "is_synthetic": pl.Boolean, "documents": pl.Int64, "bytes": pl.Int64}  # fmt: skip
+"""What the card counts over: published documents and bytes of their texts by these labels."""
+
+READ = ["lang", "source", "url", "license", "is_synthetic", "text_bytes"]
+"""Columns of the decisions that `contents` looks at."""
 
 HUB_LICENSES = frozenset({
     "apache-2.0", "mit", "cc", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0",
@@ -76,7 +70,7 @@ def package_version() -> str:
 def pages(
     config: RunConfig, manifest: Mapping[str, Any], counts: Counts, parts: Sequence[Commit], kept: pl.DataFrame
 ) -> dict[str, str]:
-    """Name -> text of the pages of a version. `kept` has the columns KEPT, a row a published document, in any order."""
+    """Name -> text of the pages of a version. `kept`: `contents` of the published documents."""
     rows = sum(part.rows("data") for part in parts)
     described = _description(config, rows, kept)
     return {
@@ -85,13 +79,30 @@ def pages(
     }
 
 
+def contents(kept: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """CONTENTS of the kept rows of `decisions`, given some at a time."""
+    domain = pl.col("url").str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)", 1).str.to_lowercase()
+    labels = ["lang", "source", "domain", "license", "is_synthetic"]
+    counted = [
+        rows.with_columns(domain=domain).group_by(labels).agg(
+            documents=pl.len().cast(pl.Int64), bytes=pl.col("text_bytes").sum().cast(pl.Int64)
+        )
+        for rows in kept
+    ]  # fmt: skip
+    return pl.concat([pl.DataFrame(schema=CONTENTS), *counted]).group_by(labels).agg(pl.col("documents", "bytes").sum())
+
+
+def _synthetic(kept: pl.DataFrame) -> int:
+    return int(kept.filter("is_synthetic")["documents"].sum())
+
+
 def _description(config: RunConfig, rows: int, kept: pl.DataFrame) -> str:
     """One sentence for both pages."""
     stages = ["extracted", "filtered"] if config.measure else ["extracted"]
     stages += ["deduplicated"] if config.dedup else []
     stages += ["judged by a language model"] if config.judge else []
     done = f"{', '.join(stages[:-1])} and {stages[-1]}" if len(stages) > 1 else stages[0]
-    synthetic = int(kept["is_synthetic"].sum())
+    synthetic = _synthetic(kept)
     written = f", {synthetic:,} of them written by a language model" if synthetic else ""
     return f"{rows:,} text documents{written}; web text {done} with Curate."
 
@@ -144,13 +155,12 @@ def _notes(manifest: Mapping[str, Any]) -> str:
 
 
 def _contents(config: RunConfig, kept: pl.DataFrame) -> str:
-    synthetic = int(kept["is_synthetic"].sum())
-    share = f"{synthetic / len(kept):.1%}" if len(kept) else "none"
-    tokens = int((kept["text_bytes"].sum() + 3) // 4)
-    domain = kept["url"].str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)", 1).str.to_lowercase()
+    documents, text_bytes, synthetic = int(kept["documents"].sum()), int(kept["bytes"].sum()), _synthetic(kept)
+    share = f"{synthetic / documents:.1%}" if documents else "none"
+    tokens = (text_bytes + 3) // 4
     return "\n\n".join([
         "## What is in it",
-        f"{len(kept):,} documents, {int(kept['text_bytes'].sum()):,} bytes of text (UTF-8), about {tokens:,} tokens "
+        f"{documents:,} documents, {text_bytes:,} bytes of text (UTF-8), about {tokens:,} tokens "
         f"at 4 bytes each. Synthetic: {synthetic:,} ({share}), marked `is_synthetic`, with the ids of the documents "
         "that they were written from in `derived_from` and the model in `generator`.",
         "The files hold training and validation documents together: column `split` says which one a document is"
@@ -159,15 +169,14 @@ def _contents(config: RunConfig, kept: pl.DataFrame) -> str:
         _table("Language", kept["lang"], kept),
         _table("Source", kept["source"], kept),
         _table("Licence", kept["license"].fill_null("unknown"), kept),
-        _table("Domain", domain.fill_null("none"), kept),
+        _table("Domain", kept["domain"].fill_null("none"), kept),
     ])  # fmt: skip
 
 
 def _table(title: str, labels: pl.Series, kept: pl.DataFrame) -> str:
     """Documents and bytes by label, most documents first."""
-    values = pl.DataFrame({"label": labels, "bytes": kept["text_bytes"]})
     by_label = (
-        values.group_by("label").agg(pl.len().alias("documents"), pl.col("bytes").sum())
+        kept.select("documents", "bytes", label=labels).group_by("label").agg(pl.col("documents", "bytes").sum())
         .sort("documents", "label", descending=[True, False])
     )  # fmt: skip
     shown = by_label.head(TOP).rows()

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from curate.config import RunConfig
 from curate.reports.visible import label
-from curate.stages.publish import data_schema
+from curate.stages.arrange import data_schema
 from curate.step import Commit
 
 CONTEXT: dict[str, Any] = {

@@ -13,13 +13,13 @@ import polars as pl
 import filters
 from curate.config import RunConfig
 from curate.config.measures import Measured, TransformConfig
+from curate.decisions import breaks, select
 from curate.ledger import rule_of
 from curate.reports import facts, run_record
 from curate.reports.facts import Histogram
 from curate.reports.pages import Drawing, draw, render
 from curate.reports.run_record import Measure
 from curate.sample import Sample
-from curate.stages.select import breaks, select
 
 NAME = "preview.html"
 

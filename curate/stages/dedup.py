@@ -1,14 +1,16 @@
 """dedup: texts -> verified edges between near-duplicates. Removes nothing: `select` chooses who stays.
 
-    sign        per split: the band keys of every document
-    candidates  per range of keys: pairs of texts that share a band
-    pairs       all ranges together: distinct pairs, sorted
-    verify      per slice of the pairs: the exact Jaccard of the two texts; at or above the bound it is an edge
+    sign        per split: the band keys of every document, as sorted runs
+    candidates  per range of keys: pairs of texts that share a band, as sorted runs
+    verify      per range of pairs: the exact similarity of the two texts; at or above the bound it is an edge
 
-The nodes are distinct texts (by text_hash): equal texts need no edge. How many ranges there are changes no pair.
+The nodes are distinct texts: of equal texts the first document stands for all. How many ranges there are changes no
+edge, and what is in memory depends on the size of a range alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -17,27 +19,48 @@ import pyarrow as pa
 
 from curate import clusters, minhash
 from curate.config import ExecutionConfig, MinhashConfig
-from curate.corpus import Part, read_rows
+from curate.corpus import Part, distinct, first_numbers, halves
 from curate.lineage import key
-from curate.schema import EDGES, ID
+from curate.runs import KEY, Range, UInt64s, cut, equal_ranges, ranges_for, read_range, write_run
+from curate.schema import EDGES
 from curate.stages.isolate import looked_at
-from curate.step import ALL, Commit, Rows, ShardWriter, Task, take_rows
+from curate.step import ALL, Commit, Rows, Shard, ShardWriter, Task, iterate_shards, take_rows
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 
-VERSION = 1
+VERSION = 2
 
-PAIRS_PER_TASK = 20_000
-"""Pairs that one task verifies: at most 40,000 texts, about 120 MB of web pages, are in its memory."""
+RUN_KEYS = 1 << 21
+"""Band keys that are sorted at once: 24 MB, and three times that while it happens."""
 
-RunAll = Callable[[str, Sequence[Task]], list[Commit]]
-"""Runs the tasks of a stage and gives back their commits."""
+RANGE_KEYS = 6 << 20
+"""Band keys of a range: about 250 MB while they are sorted, whatever the corpus."""
 
-PLACE = [("shard", pa.string()), ("row", pa.int64())]
-PAIRS = pa.schema(
-    [(f"{side}{name}", kind) for side in "ab" for name, kind in [("", ID), *((f"_{n}", k) for n, k in PLACE)]]
-)
-"""a, a_shard, a_row, b, b_shard, b_row: two texts by hash, a < b, and where one copy of each is."""
+PAIRS_PER_TASK = 50_000
+"""Candidate pairs of a task that verifies, repeats included, in a small corpus."""
+
+TASKS = 64
+"""Tasks that a large corpus is verified in: a range of few pairs would read nearly all texts for them."""
+
+SLICE_BYTES = 96_000_000
+"""Text bytes of the pairs that are compared at once: their shingles take a third more."""
+
+BLOCK_BITS = 12
+"""Pairs are sorted by blocks of 2^12 documents on either side, so that a range of them reads few places."""
+
+PAIRS_GROUP_ROWS = 1 << 13
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What a part was signed with."""
+
+    texts: Commit
+    bands: Commit
+    first: int
+    """Number of its first document."""
 
 
 def identity(config: MinhashConfig) -> list[object]:
@@ -55,26 +78,38 @@ def sign_tasks(parts: Sequence[Part], config: MinhashConfig, execution: Executio
     ]  # fmt: skip
 
 
-def find_edges(
-    signed: Sequence[Commit], config: MinhashConfig, execution: ExecutionConfig, run_all: RunAll
-) -> tuple[Commit, ...]:
-    """Compare what the parts were signed with; the commits whose rows of kind `edges` are verified near-duplicates."""
-    signed = list({commit.key: commit for commit in signed}.values())
-    of = [sorted(commit.key for commit in signed), config.leaders, VERSION, clusters.VERSION]
-    ranges = execution.partitions
-    candidates = run_all("candidates", [
-        Task("candidates", key("candidates", of, ranges, n), f"range {n + 1} of {ranges}", find_candidates,
-             (tuple(signed), n, ranges, config.leaders))
-        for n in range(ranges)
-    ])  # fmt: skip
-    [pairs] = run_all("pairs", [Task("pairs", key("pairs", of), "all ranges", merge_pairs, (tuple(candidates),))])
-    starts = range(0, pairs.rows("pairs"), PAIRS_PER_TASK)
-    verified = [
-        Task("verify", key("verify", pairs.key, start, PAIRS_PER_TASK, config.shingle_words, config.min_similarity),
-             f"pairs from {start}", verify_pairs, (pairs, start, config))
-        for start in starts
+def signed_parts(parts: Sequence[Part], bands: Sequence[Commit]) -> tuple[Signed, ...]:
+    """The distinct parts in order, each with its band keys and the number of its first document."""
+    by_part = {part.key: commit for part, commit in zip(parts, bands, strict=True)}
+    ordered = distinct(parts)
+    numbers = first_numbers(ordered).tolist()
+    return tuple(Signed(p.texts, by_part[p.key], n) for p, n in zip(ordered, numbers, strict=False))
+
+
+def candidate_tasks(signed: Sequence[Signed], config: MinhashConfig, execution: ExecutionConfig) -> list[Task]:
+    """One task a range of band keys."""
+    of = [[each.bands.key for each in signed], config.leaders, VERSION, clusters.VERSION]
+    keys = sum(each.bands.rows("bands") for each in signed)
+    ranges = equal_ranges(execution.partitions) if execution.partitions else ranges_for(keys, RANGE_KEYS)
+    return [
+        Task("candidates", key("candidates", of, list(each)), f"range {n} of {len(ranges)}", find_candidates,
+             (tuple(signed), each, config.leaders))
+        for n, each in enumerate(ranges, 1)
     ]  # fmt: skip
-    return tuple(run_all("verify", verified))
+
+
+def verify_tasks(
+    store: Store, signed: Sequence[Signed], candidates: Sequence[Commit], config: MinhashConfig
+) -> list[Task]:
+    """Tasks over ranges of the candidate pairs (kind `pairs` of the commits)."""
+    runs = tuple(run for commit in candidates for run in commit.of("pairs"))
+    of = [[each.texts.identity for each in signed], [commit.key for commit in candidates], VERSION,
+          config.shingle_words, config.min_similarity, config.min_containment]  # fmt: skip
+    rows = max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS)
+    return [
+        Task("verify", key("verify", of, list(codes)), f"range {n}", verify_pairs, (tuple(signed), runs, codes, config))
+        for n, codes in enumerate(cut(store, runs, rows), 1)
+    ]
 
 
 def sign_split(
@@ -85,106 +120,178 @@ def sign_split(
     batch_documents: int,
     rows: Rows = ALL,
 ) -> None:
-    """Write kind `bands`: text_hash, text_bytes, shard, row and one key a band, for each document with a word."""
+    """Write kind `texts`, a row a document: the two halves of its text's hash and its bytes; and runs of kind `bands`:
+    one key a band and document with a word, with the document's number in the split.
+    """
     a, b = minhash.permutations(config.bands * config.rows, config.seed)
+    first = dict(zip([s.name for s in documents.of("documents")], _starts(documents), strict=True))
+    pending: list[tuple[UInt64s, Int64s]] = []
     for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
         data, offsets = text_buffers(table.column("text"))
         minima, shingles = minhash.text_signatures(data, offsets, a, b, size=config.shingle_words)
-        keys = minhash.band_keys(minima, config.bands, config.rows)
-        signed = pl.DataFrame({
-            "text_hash": pl.from_arrow(table.column("text_hash")),
-            "text_bytes": np.diff(offsets),
-            "shard": [shard.name] * table.num_rows,
-            "row": row,
-            "keys": pl.Series(keys, dtype=pl.Array(pl.UInt64, config.bands)),
-        }).filter(shingles > 0)  # fmt: skip
         writer.count("looked_at", table.num_rows)
-        writer.count("without_words", table.num_rows - len(signed))
-        writer.write("bands", signed.to_arrow())
+        writer.count("without_words", int((shingles == 0).sum()))
+        high, low = halves(table.column("text_hash")).T
+        writer.write("texts", pa.table({"high": high, "low": low, "bytes": np.diff(offsets).astype(np.uint32)}))
+        # Texts without words all look alike: they have no key.
+        keys = minhash.band_keys(minima[shingles > 0], config.bands, config.rows)
+        pending.append((keys.ravel(), np.repeat(first[shard.name] + row[shingles > 0], config.bands)))
+        if sum(len(keys) for keys, _ in pending) >= RUN_KEYS:
+            _write_bands(writer, pending)
+    _write_bands(writer, pending)
 
 
-def find_candidates(
-    writer: ShardWriter, store: Store, signed: Sequence[Commit], n: int, ranges: int, leaders: int
+def _starts(documents: Commit) -> list[int]:
+    """Number of the first document of each shard in its part."""
+    sizes = [shard.rows for shard in documents.of("documents")]
+    return [sum(sizes[:n]) for n in range(len(sizes))]
+
+
+def _write_bands(writer: ShardWriter, pending: list[tuple[UInt64s, Int64s]]) -> None:
+    if pending:
+        keys, rows = (np.concatenate(column) for column in zip(*pending, strict=True))
+        write_run(writer, "bands", keys, pa.table({"row": rows.astype(np.uint32)}))
+        pending.clear()
+
+
+def find_candidates(writer: ShardWriter, store: Store, signed: Sequence[Signed], keys: Range, leaders: int) -> None:
+    """Write runs of kind `pairs`: texts that share a key of this range, as numbers of their first documents."""
+    band, number = _shared_keys(store, signed, keys)
+    numbers, document = np.unique(number, return_inverse=True)
+    first_of_text, text_bytes, rank = _texts(store, signed, numbers)
+    found = clusters.candidate_pairs(band, first_of_text[document], rank, leaders=leaders)
+    writer.count("not_compared", found.not_compared)
+    writer.note("largest_bucket", str(found.largest))
+    for pairs in found.pairs:
+        writer.count("candidates", len(pairs))
+        write_pairs(writer, numbers[pairs], text_bytes[pairs].sum(axis=1))
+
+
+def _shared_keys(store: Store, signed: Sequence[Signed], keys: Range) -> tuple[UInt64s, Int64s]:
+    """The band keys of the range that two or more documents have, and the document of each."""
+    bands, numbers = [np.empty(0, np.uint64)], [np.empty(0, np.uint32)]
+    for part in signed:
+        for table in read_range(store, part.bands.of("bands"), keys):
+            bands.append(table.column(KEY).to_numpy())
+            numbers.append(table.column("row").to_numpy() + np.uint32(part.first))
+    band, number = np.concatenate(bands), np.concatenate(numbers)
+    del bands, numbers
+    ordered = np.sort(band)
+    # Most keys are alone: a lookup among those that are not takes less than sorting the rows along.
+    chosen = _contains(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]), band)
+    return band[chosen], number[chosen].astype(np.int64)
+
+
+def _contains(ascending: UInt64s, values: UInt64s) -> npt.NDArray[np.bool_]:
+    if not len(ascending):
+        return np.zeros(len(values), np.bool_)
+    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
+    found: npt.NDArray[np.bool_] = ascending[places] == values
+    return found
+
+
+def _texts(store: Store, signed: Sequence[Signed], numbers: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """Of documents by ascending number: the place of the first one with the same text, the text's bytes, and the rank
+    of the text. The longest lead a bucket: they are kept in the end.
+    """
+    halves_of, sizes = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint32)]
+    bounds = np.searchsorted(numbers, [part.first for part in signed]).tolist()
+    for part, (start, end) in zip(signed, pairwise([*bounds, len(numbers)]), strict=True):
+        if start == end:
+            continue
+        tables = list(iterate_shards(store, part.bands.of("texts"), None, 1 << 20))
+        rows = numbers[start:end] - part.first
+        high, low, size = (pa.concat_tables(tables).column(c).to_numpy()[rows] for c in ("high", "low", "bytes"))
+        halves_of.append(np.stack([high, low], axis=1))
+        sizes.append(size)
+    (high, low), size = np.concatenate(halves_of).T, np.concatenate(sizes).astype(np.int64)
+    order = np.lexsort((low, high))
+    start = np.ones(len(order), np.bool_)
+    start[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+    first = np.empty(len(order), np.int64)
+    first[order] = order[start][np.cumsum(start) - 1]
+    rank = np.empty(len(order), np.int64)
+    rank[np.lexsort((numbers, low, high, -size))] = np.arange(len(order))
+    return first, size, rank
+
+
+def write_pairs(writer: ShardWriter, pairs: Int64s, text_bytes: Int64s) -> None:
+    """Write a run of kind `pairs`: document numbers, int64[p, 2], sorted, and the bytes of both texts."""
+    a, b = pairs.T.astype(np.uint32)
+    columns = pa.table({"a": a, "b": b, "bytes": text_bytes.astype(np.uint32)})
+    write_run(writer, "pairs", _block(pairs), columns, group_rows=PAIRS_GROUP_ROWS)
+
+
+def _block(pairs: Int64s) -> UInt64s:
+    """A code of the two blocks that a pair lies in, their bits interleaved (Morton 1966): pairs of near codes lie in
+    few blocks on both sides.
+    """
+    code = np.zeros(len(pairs), np.uint64)
+    for column in range(2):
+        block = pairs[:, column].astype(np.uint64) >> np.uint64(BLOCK_BITS)
+        for bit in range(32 - BLOCK_BITS):
+            code |= (block >> np.uint64(bit) & np.uint64(1)) << np.uint64(2 * bit + column)
+    return code
+
+
+def verify_pairs(
+    writer: ShardWriter,
+    store: Store,
+    signed: Sequence[Signed],
+    runs: Sequence[Shard],
+    codes: Range,
+    config: MinhashConfig,
 ) -> None:
-    """Write kind `pairs`: the candidate pairs whose shared key lies in the n-th of `ranges` equal ranges of keys."""
-    bands = read_rows(store, signed, "bands")
-    if bands is None:
-        return
-    # Of equal texts the one whose place sorts first stands for all. The longest lead: they are kept in the end.
-    texts = bands.sort("text_hash", "shard", "row").unique("text_hash", keep="first", maintain_order=True)
-    order = texts.with_row_index("node").sort(-pl.col("text_bytes"), "text_hash")["node"].to_numpy()
-    rank = np.empty(len(texts), np.int64)
-    rank[order] = np.arange(len(texts))
-    keys, nodes = _keys_in_range(texts["keys"].to_numpy(), n, ranges)
-    pairs, not_compared = clusters.candidate_pairs(keys, nodes, rank, leaders=leaders)
-    writer.count("candidates", len(pairs))
-    writer.count("not_compared", not_compared)
-    writer.write("pairs", _pairs_table(texts, pairs))
+    """Write kind `edges`: the pairs of this range whose texts are as similar as a bound asks."""
+    read = [pl.DataFrame(table) for table in read_range(store, runs, codes)]
+    pairs = pl.concat(read).unique().sort(KEY, "a", "b")
+    slices = (pairs["bytes"].cast(pl.Int64).cum_sum() - 1) // SLICE_BYTES
+    for _, chosen in pairs.group_by(slices, maintain_order=True):
+        numbers = chosen.select("a", "b").to_numpy().astype(np.int64)
+        edges = _edges(store, signed, numbers, config)
+        writer.count("compared", len(numbers))
+        writer.count("verified", edges.num_rows)
+        if edges.num_rows:
+            writer.write("edges", edges)
 
 
-def _keys_in_range(
-    keys: npt.NDArray[np.uint64], n: int, ranges: int
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """The band keys in the n-th range, and the number of the text that each belongs to."""
-    width = -(-(2**64) // ranges)
-    bounds = [np.uint64(min(n * width, 2**64 - 1)), np.uint64(min((n + 1) * width - 1, 2**64 - 1))]
-    node, band = np.nonzero((keys >= bounds[0]) & (keys <= bounds[1]))
-    return np.ascontiguousarray(keys[node, band]), node.astype(np.int64)
-
-
-def _pairs_table(texts: pl.DataFrame, pairs: npt.NDArray[np.int64]) -> pa.Table:
-    """Rows of PAIRS; texts are in order of their hash, so that the lower number is the lower hash."""
-    sides = []
-    for column, side in enumerate("ab"):
-        chosen = texts.select("text_hash", "shard", "row")[pairs[:, column]]
-        sides.append(chosen.select(pl.all().name.prefix(f"{side}_")).rename({f"{side}_text_hash": side}))
-    return pl.concat(sides, how="horizontal").to_arrow().cast(PAIRS)
-
-
-def merge_pairs(writer: ShardWriter, store: Store, candidates: Sequence[Commit]) -> None:
-    """Write kind `pairs` once each, in the order that groups them by the shards they are read from."""
-    pairs = read_rows(store, candidates, "pairs")
-    if pairs is not None:
-        merged = pairs.unique(["a", "b"], keep="any").sort("a_shard", "b_shard", "a_row", "b_row")
-        writer.write("pairs", merged.to_arrow().cast(PAIRS))
-
-
-def verify_pairs(writer: ShardWriter, store: Store, pairs: Commit, start: int, config: MinhashConfig) -> None:
-    """Write kind `edges`: the pairs of this slice whose texts are as similar as the bound asks."""
-    chosen = _slice(store, pairs, start)
-    ends = [chosen.select(text_hash=s, shard=f"{s}_shard", row=f"{s}_row") for s in "ab"]
-    texts = pl.concat(ends).unique("text_hash", keep="any").sort("shard", "row").with_row_index("node")
-    hashes, first = _shingle_sets(store, texts, config)
-    node = texts.select("text_hash", "node")
-    numbers = chosen.join(node.rename({"text_hash": "a", "node": "i"}), on="a", maintain_order="left").join(
-        node.rename({"text_hash": "b", "node": "j"}), on="b", maintain_order="left"
-    )
-    similarity = minhash.overlaps(hashes, first, numbers.select("i", "j").to_numpy().astype(np.int64)).jaccard
-    verified = chosen.select("a", "b", similarity=similarity).filter(pl.col("similarity") >= config.min_similarity)
-    writer.count("compared", len(chosen))
-    writer.count("verified", len(verified))
-    writer.write("edges", verified.to_arrow().cast(EDGES))
-
-
-def _slice(store: Store, pairs: Commit, start: int) -> pl.DataFrame:
-    """PAIRS_PER_TASK pairs from number `start` on, or those that are left; of the shards, what holds them is read."""
-    frames, before = [], 0
-    for shard in pairs.of("pairs"):
-        low, high = max(start - before, 0), min(start + PAIRS_PER_TASK - before, shard.rows)
-        if low < high:
-            frames.append(pl.from_arrow(take_rows(store, shard.name, np.arange(low, high))))
-        before += shard.rows
-    return pl.concat([frame for frame in frames if isinstance(frame, pl.DataFrame)])
+def _edges(store: Store, signed: Sequence[Signed], pairs: Int64s, config: MinhashConfig) -> pa.Table:
+    """Rows of EDGES for the pairs of document numbers, int64[p, 2], that meet a bound."""
+    numbers = np.unique(pairs)
+    hashes, first, text_hash = _shingle_sets(store, signed, numbers, config)
+    places = np.searchsorted(numbers, pairs)
+    jaccard, containment = minhash.overlaps(hashes, first, places)
+    similar = jaccard >= config.min_similarity
+    contained = containment >= (2.0 if config.min_containment is None else config.min_containment)
+    chosen = np.flatnonzero(similar | contained)
+    swapped = text_hash[places[chosen]].reshape(-1, 2)
+    order = np.argsort(swapped, axis=1)
+    a, b = np.take_along_axis(swapped, order, axis=1).T
+    a_number, b_number = np.take_along_axis(pairs[chosen], order, axis=1).T
+    kind = np.where(similar[chosen], "similar", "contained")
+    columns = [a.tolist(), b.tolist(), jaccard[chosen], containment[chosen], kind.tolist(), a_number, b_number]
+    return pa.table([pa.array(c, f.type) for c, f in zip(columns, EDGES, strict=True)], schema=EDGES)
 
 
 def _shingle_sets(
-    store: Store, texts: pl.DataFrame, config: MinhashConfig
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]:
-    """The shingle sets of the texts in their order; a shard's texts are in memory at a time."""
+    store: Store, signed: Sequence[Signed], numbers: Int64s, config: MinhashConfig
+) -> tuple[UInt64s, Int64s, npt.NDArray[np.object_]]:
+    """The shingle sets of documents by ascending number, and their text hashes; a row group's texts at a time."""
     hashes, counts = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
-    for (shard,), wanted in texts.group_by("shard", maintain_order=True):
-        table = take_rows(store, str(shard), wanted["row"].to_numpy(), ["text"])
+    text_hashes: list[bytes] = []
+    for shard, rows in _places(signed, numbers):
+        table = take_rows(store, shard.name, rows, ["text", "text_hash"])
         found, first = minhash.shingle_sets(*text_buffers(table.column("text")), size=config.shingle_words)
         hashes.append(found)
         counts.append(np.diff(first))
-    return np.concatenate(hashes), np.cumsum(np.concatenate(counts))
+        text_hashes += table.column("text_hash").to_pylist()
+    return np.concatenate(hashes), np.cumsum(np.concatenate(counts)), np.array(text_hashes, np.object_)
+
+
+def _places(signed: Sequence[Signed], numbers: Int64s) -> Iterator[tuple[Shard, Int64s]]:
+    """The shards that hold the documents of these ascending numbers, each with the rows in it."""
+    for part in signed:
+        for shard, start in zip(part.texts.of("documents"), _starts(part.texts), strict=True):
+            low, high = np.searchsorted(numbers, [part.first + start, part.first + start + shard.rows])
+            if low < high:
+                yield shard, numbers[low:high] - (part.first + start)

@@ -83,14 +83,18 @@ def scores_table(documents: pa.Table, scores: dict[bytes, scoring.Score], model:
     return pa.table(columns, schema=SCORES)
 
 
-def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
+READ = {"id": pl.Binary, "text_hash": pl.Binary, "is_synthetic": pl.Boolean, "shard": pl.String, "row": pl.Int64}
+"""Columns of the decisions that `tasks` looks at: about 90 bytes a kept document, in the driver."""
+
+
+def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
     """Tasks over what `select` kept, in order of id: of real documents a sample of `max_documents`, all synthetic ones.
 
     The sample is drawn among real documents alone, so it stays the same when synthetic ones join them.
     """
     assert config.judge
     assert config.llm
-    kept = sample(decisions.filter(pl.col("status") == "kept"), config.judge.max_documents, config.seed).sort("id")
+    kept = sample(kept, config.judge.max_documents, config.seed).sort("id")
     asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep", "max_failed_share"})
     rubric = prompts.load(config.judge.rubric, "judge")
     what = [VERSION, rubric.hash, rubric.name, rubric.version, asked, config.llm.identity(), str(identity)]

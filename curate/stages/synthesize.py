@@ -173,17 +173,19 @@ def document(parent: dict[str, Any], text: str, prompt: Prompt, identity: Identi
     }
 
 
-def tasks(decisions: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
+READ = {"id": pl.Binary, "lang": pl.String, "quality": pl.Float64, "is_synthetic": pl.Boolean, "shard": pl.String,
+        "row": pl.Int64}  # fmt: skip
+"""Columns of the decisions that `tasks` looks at."""
+
+
+def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
     """One task over the best judged documents in the wanted languages; none where there is none."""
     assert config.synthesize
     assert config.llm
     wanted = config.synthesize
     best = (
-        decisions.filter(
-            (pl.col("status") == "kept")
-            & pl.col("quality").is_not_null()
-            & ~pl.col("is_synthetic")
-            & pl.col("lang").is_in(list(wanted.languages))
+        kept.filter(
+            pl.col("quality").is_not_null() & ~pl.col("is_synthetic") & pl.col("lang").is_in(list(wanted.languages))
         )
         .sort(-pl.col("quality"), "id")
         .head(wanted.max_documents)

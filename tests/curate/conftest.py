@@ -15,12 +15,13 @@ import pytest
 from curate import lineage
 from curate.config import RunConfig
 from curate.config.measures import transforms
-from curate.corpus import Part, read_rows
+from curate.corpus import Part, distinct, read_rows
+from curate.decisions import columns_of
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.reports import card, report, run_record
 from curate.result import RunResult, StageResult
 from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES
-from curate.stages import measure, publish, rewrite, select
+from curate.stages import arrange, census, measure, publish, resolve, rewrite, select
 from curate.step import Commit, Task, run_step
 from curate.storage import Store
 
@@ -66,12 +67,16 @@ class SmallRun:
     config: RunConfig
     work: Store
     parts: tuple[Part, ...]
-    decisions: Commit
+    decisions: tuple[Commit, ...]
     published: tuple[Commit, ...]
     counts: Counts
     manifest: dict[str, Any]
     pages: dict[str, str]
     result: RunResult
+
+    @property
+    def decided(self) -> dict[str, Commit]:
+        return {part.key: commit for part, commit in zip(distinct(self.parts), self.decisions, strict=True)}
 
     @property
     def ledger(self) -> pl.DataFrame:
@@ -137,11 +142,13 @@ def _table_commit(store: Store, stage: str, rows: list[dict[str, Any]], schema: 
     return run_step(store, stage, lineage.key(stage, repr(rows)), work)
 
 
-def _edges(store: Store, inputs: Inputs) -> tuple[Commit, ...]:
-    rows = [
-        dict(zip(("a", "b"), sorted((a.text_hash, b.text_hash)), strict=True)) | {"similarity": similarity}
-        for a, b, similarity in inputs.edges
-    ]
+def _edges(store: Store, inputs: Inputs, ordered: Sequence[Doc]) -> tuple[Commit, ...]:
+    numbers = {doc.text_hash: number for number, doc in reversed(list(enumerate(ordered)))}
+    rows = []
+    for one, other, similarity in inputs.edges:
+        a, b = sorted((one.text_hash, other.text_hash))
+        values = {"similarity": similarity, "containment": similarity, "kind": "similar"}
+        rows.append({"a": a, "b": b, "a_number": numbers[a], "b_number": numbers[b]} | values)
     return (_table_commit(store, "edges", rows, EDGES),) if rows else ()
 
 
@@ -158,6 +165,25 @@ def _scores(store: Store, inputs: Inputs) -> tuple[Commit, ...]:
     return (_table_commit(store, "scores", rows, SCORES),) if rows else ()
 
 
+def _decisions(
+    store: Store, parts: Sequence[Part], edges: Sequence[Commit], scores: tuple[Commit, ...], config: RunConfig,
+    *, judged: bool,
+) -> tuple[Commit, ...]:  # fmt: skip
+    taken = run_task(store, census.task(parts, config))
+    bounded = [run_task(store, task) for task in select.bound_tasks(parts, taken, config)]
+    resolved = run_task(store, resolve.task(bounded, edges, config.dedup, again=False)) if config.dedup else None
+    found = select.Judged()
+    if judged:
+        found = select.Judged(scores, run_task(store, select.weigh_task(bounded, resolved, scores, config)))
+    return tuple(run_task(store, task) for task in select.tasks(parts, bounded, resolved, found, config))
+
+
+def kept_rows(store: Store, decisions: Sequence[Commit]) -> list[pl.DataFrame]:
+    """The kept rows of the decisions."""
+    rows = read_rows(store, decisions, "decisions")
+    return [] if rows is None else [rows.filter(pl.col("status") == "kept")]
+
+
 def build(root: Path, inputs: Inputs) -> SmallRun:
     """What a run of these documents leaves in `root`/work and `root`/out."""
     settings = {"name": "small", "inputs": [{"source": "web", "uri": "pages"}], **inputs.settings}
@@ -168,18 +194,18 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
     measured = [run_task(work, task) for task in measure.tasks(parts, config)]
     texts = [run_task(work, task) for task in rewrite.tasks(parts, config)] if transforms(config.measure) else []
     parts = tuple(Part(p.object, p.documents, m, t) for p, m, t in zip_longest(parts, measured, texts))
-    edges, scores = _edges(work, inputs), _scores(work, inputs)
-    evidence = select.Evidence(parts, edges, scores, judged=inputs.scores is not None)
-    [decisions] = [run_task(work, task) for task in select.tasks(evidence, config)]
-    counts = write_ledger(work, parts, decisions, select.columns_of(config))
-    published = tuple(run_task(work, task) for task in publish.tasks(work, decisions, config))
+    ordered = [doc for part in distinct(parts) for doc in inputs.documents if doc.object == part.object]
+    edges, scores = _edges(work, inputs, ordered), _scores(work, inputs)
+    decisions = _decisions(work, distinct(parts), edges, scores, config, judged=inputs.scores is not None)
+    by_part = {part.key: commit for part, commit in zip(distinct(parts), decisions, strict=True)}
+    counts = write_ledger(work, parts, by_part, columns_of(config))
+    arranged = [run_task(work, task) for task in arrange.tasks(distinct(parts), decisions, config)]
+    published = tuple(run_task(work, task) for task in publish.tasks(arranged, config))
     manifest = {
         "name": config.name, "config": config.identity(), "code": {"curate": card.package_version()},
         "counts": asdict(counts), "notes": ["The judge is uncalibrated."] if config.judge else [],
     }  # fmt: skip
-    rows = read_rows(work, [decisions], "decisions")
-    kept = select.no_decisions(config) if rows is None else rows.filter(pl.col("status") == "kept")
-    pages = card.pages(config, manifest, counts, published, kept)
+    pages = card.pages(config, manifest, counts, published, card.contents(kept_rows(work, decisions)))
     output = Store(config.output)
     version = publish.publish_version(output, work, published, manifest, pages, output.pointed("current"))
     result = RunResult(
@@ -187,7 +213,7 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
         report=config.work / report.NAME, **asdict(counts), failures=(), notes=tuple(manifest["notes"]),
         stages=(StageResult("extract", len(parts), len(parts), 0, 1.25, {"in": counts.records_in}),),
     )  # fmt: skip
-    commits = {"dedup": edges, "judge": scores, "select": (decisions,), "publish": published}
+    commits = {"dedup": edges, "judge": scores, "select": decisions, "publish": published}
     run_record.write(work, config, parts, commits, version.hash)
     return SmallRun(config, work, parts, decisions, published, counts, manifest, pages, result)
 

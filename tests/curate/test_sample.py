@@ -9,9 +9,9 @@ import pytest
 from curate import sample
 from curate.config.file import load
 from curate.corpus import no_facts
+from curate.decisions import columns_of, select
 from curate.errors import ConfigError
 from curate.sample import measured_sample
-from curate.stages import select
 from tests.curate.inline import run_inline
 from tests.curate.runs import write_config
 
@@ -39,9 +39,9 @@ def test_a_sample_that_holds_everything_decides_as_the_run_does(tmp_path: Path) 
     found = measured_sample(config, 1_000)
     assert (found.read, found.documents.num_rows) == (100, 100)
     result, _ = run_inline(path)
-    table = select.select(found.facts, None, None, config, judged=False)
+    table = select(found.facts, None, None, config, judged=False)
     ledger = pl.read_parquet(result.work / "ledger" / "*.parquet")
-    columns = ["id", "status", "reason", *select.columns_of(config)]
+    columns = ["id", "status", "reason", *columns_of(config)]
     assert table.select(columns).sort("id").equals(ledger.select(columns).sort("id"))
     published = pl.read_parquet(result.output / "current/data/*.parquet")
     texts = dict(zip((i.hex() for i in table["id"]), found.documents.column("text").to_pylist(), strict=True))
@@ -72,6 +72,6 @@ def test_an_empty_input_is_an_empty_sample(tmp_path: Path) -> None:
     config = load(write_config(tmp_path / "a", [{"source": "s", "uri": str(tmp_path / "none.jsonl")}], measure=STEPS))
     found = measured_sample(config, 10)
     assert (found.documents.num_rows, found.read) == (0, 0)
-    assert found.facts.schema == no_facts(select.columns_of(config)).schema
+    assert found.facts.schema == no_facts(columns_of(config)).schema
     with pytest.raises(ConfigError, match="nothing there"):
         measured_sample(load(write_config(tmp_path / "b", [{"source": "s", "uri": "nowhere"}])), 10)

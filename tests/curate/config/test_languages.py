@@ -12,8 +12,8 @@ import filters
 from curate.config import RunConfig
 from curate.config.file import load
 from curate.errors import ConfigError
-from curate.stages import measure
-from curate.stages.select import Evidence
+from curate.lineage import key
+from curate.stages import measure, select
 
 LENGTH, STOP, WORDS = "gopher.mean_word_length", "gopher.stop_words", "length.words"
 HEAD = f"""\
@@ -93,14 +93,18 @@ def test_a_bound_that_is_taken_away_is_not_one_that_is_inherited() -> None:
     assert again.identity() == taken.identity()
 
 
+def decided_by(config: RunConfig) -> str:
+    return key(select.identity(config))
+
+
 def test_bounds_of_a_language_select_again_and_measure_nothing() -> None:
     plain, own = config({}), config({"ru": {LENGTH: {"max": 12}}})
     assert measure.identity(plain.measure) == measure.identity(own.measure)
-    keys = {Evidence(()).key(each) for each in (plain, own, config({"ru": {LENGTH: {"max": 13}}}))}
+    keys = {decided_by(each) for each in (plain, own, config({"ru": {LENGTH: {"max": 13}}}))}
     assert len(keys) == 3
     same = config({"uk": {LENGTH: {"max": 12}}, "ru": {"like": "uk"}}), config({"uk": {LENGTH: {"max": 12}}})
-    assert Evidence(()).key(same[0]) != Evidence(()).key(same[1])
-    assert Evidence(()).key(config({"ru": {LENGTH: {"max": 10}}})) == Evidence(()).key(plain)
+    assert decided_by(same[0]) != decided_by(same[1])
+    assert decided_by(config({"ru": {LENGTH: {"max": 10}}})) == decided_by(plain)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from curate.corpus import read_rows
+from curate.decisions import columns_of
 from curate.ledger import write_ledger
 from curate.reports import card
-from curate.stages import select
 from tests.curate.hostile import HOSTILE, PLAIN_TAGS, rendered
 
 # mlcroissant reads JSON-LD through a class that rdflib deprecated, and Parquet through a keyword that pandas did.
@@ -29,7 +29,8 @@ def front_matter(page: str) -> dict:
 
 
 def kept_of(run) -> pl.DataFrame:
-    return read_rows(run.work, [run.decisions], "decisions").filter(pl.col("status") == "kept")
+    rows = read_rows(run.work, run.decisions, "decisions")
+    return card.contents([rows.filter(pl.col("status") == "kept")])
 
 
 def test_version_is_that_of_the_package():
@@ -82,7 +83,7 @@ def test_croissant_is_valid_and_reads_every_published_row(small_run, mixed):
 def test_pages_do_not_depend_on_order_or_place(small_run, mixed):
     run = small_run(mixed)
     kept = kept_of(run)
-    for order in (kept.reverse(), kept.sort("text_bytes")):
+    for order in (kept.reverse(), kept.sort("bytes")):
         elsewhere = run.config.model_copy(update={"output": Path("/elsewhere"), "work": Path("/other")})
         pages = card.pages(elsewhere, run.manifest, run.counts, run.published, order)
         assert pages == run.pages
@@ -133,7 +134,7 @@ def test_an_empty_version_has_its_pages(small_run, mixed):
 def test_same_documents_in_other_objects_give_the_same_version(small_run, mixed):
     run = small_run(mixed)
     renamed = [replace(part, object=f"renamed-{n}.warc.gz") for n, part in enumerate(run.parts[:2])]
-    counts = write_ledger(run.work, [*renamed, run.parts[2]], run.decisions, select.columns_of(run.config))
+    counts = write_ledger(run.work, [*renamed, run.parts[2]], run.decided, columns_of(run.config))
     pages = card.pages(run.config, run.manifest, counts, run.published, kept_of(run))
     assert pages == run.pages
 

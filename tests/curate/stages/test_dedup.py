@@ -11,7 +11,6 @@ from curate import minhash
 from curate.config import ExecutionConfig, MinhashConfig
 from curate.lineage import text_hash
 from curate.stages import dedup
-from curate.step import Task
 from curate.storage import Store
 from tests.curate.stages_harness import document, part, rows_of, run_inline
 
@@ -35,18 +34,17 @@ def similarity(a: str, b: str) -> float:
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
 
 
-def edges(store: Store, splits: Sequence[Sequence[str]], config: MinhashConfig, partitions: int = 1) -> pl.DataFrame:
+def edges(
+    store: Store, splits: Sequence[Sequence[str]], config: MinhashConfig, partitions: int | None = None
+) -> pl.DataFrame:
     parts = [part(store, f"object {i}", [document(text) for text in texts]) for i, texts in enumerate(splits)]
 
-    def run_all(stage: str, tasks: Sequence[Task]) -> list[dedup.Commit]:
-        del stage
-        return run_inline(store, tasks)
-
     execution = ExecutionConfig(partitions=partitions, batch_documents=7)
-    signed = run_all("sign", dedup.sign_tasks(parts, config, execution))
-    found = dedup.find_edges(signed, config, execution, run_all)
+    signed = dedup.signed_parts(parts, run_inline(store, dedup.sign_tasks(parts, config, execution)))
+    candidates = run_inline(store, dedup.candidate_tasks(signed, config, execution))
+    found = run_inline(store, dedup.verify_tasks(store, signed, candidates, config))
     rows = rows_of(store, found, "edges")
-    return rows.sort("a", "b") if len(rows) else rows
+    return rows.select("a", "b", "similarity").sort("a", "b") if len(rows) else rows
 
 
 def test_an_edge_is_a_pair_at_or_above_the_bound_with_its_exact_similarity(tmp_path: Path) -> None:
@@ -85,7 +83,8 @@ def test_neither_do_the_splits_nor_their_order(tmp_path: Path) -> None:
 def test_verification_is_cut_into_slices_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = families(4)
     whole = edges(Store(tmp_path / "1"), [texts], MinhashConfig())
-    monkeypatch.setattr(dedup, "PAIRS_PER_TASK", 7)
+    for name, value in {"PAIRS_PER_TASK": 7, "PAIRS_GROUP_ROWS": 4, "BLOCK_BITS": 2, "SLICE_BYTES": 2000}.items():
+        monkeypatch.setattr(dedup, name, value)
     assert edges(Store(tmp_path / "2"), [texts], MinhashConfig()).equals(whole)
 
 

@@ -136,11 +136,11 @@ def run_config(**sections: Any) -> RunConfig:
     return RunConfig.model_validate(values | {"judge": {}} | sections)
 
 
-def decisions(table: pa.Table, status: str = "kept") -> pl.DataFrame:
+def kept(table: pa.Table) -> pl.DataFrame:
     frame = pl.from_arrow(table.drop_columns(["text"]))
     assert isinstance(frame, pl.DataFrame)
     place = {"shard": pl.lit("s.parquet"), "row": pl.int_range(pl.len())}
-    return frame.with_columns(status=pl.lit(status), is_synthetic=pl.lit(value=False), **place)
+    return frame.with_columns(is_synthetic=pl.lit(value=False), **place)
 
 
 @pytest.mark.parametrize("sections", [
@@ -154,7 +154,7 @@ def test_documents_that_could_not_fit_the_model_are_refused_before_anything_star
 
 
 def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
-    table = decisions(documents(*(f"Text {n}." for n in range(100))))
+    table = kept(documents(*(f"Text {n}." for n in range(100))))
     identity, ten = Identity("m", "r"), run_config(judge={"max_documents": 10})
     [task] = stage.tasks(table, ten, identity)
     [shuffled] = stage.tasks(table.sample(fraction=1.0, shuffle=True, seed=3), ten, identity)
@@ -163,12 +163,12 @@ def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
     assert stage.tasks(table, ten, Identity("m", "other"))[0].key != task.key
     keep = {"min": 0.5, "missing": {"not_sampled": "keep", "failed": "reject"}}
     assert stage.tasks(table, run_config(judge={"max_documents": 10, "keep": keep}), identity)[0].key == task.key
-    assert stage.tasks(decisions(documents("x"), "rejected"), run_config(), identity) == []
+    assert stage.tasks(kept(documents()), run_config(), identity) == []
 
 
 def test_synthetic_documents_are_all_judged_and_change_no_sample() -> None:
-    real = decisions(documents(*(f"Text {n}." for n in range(100))))
-    written = decisions(documents(*(f"Written {n}." for n in range(7)))).with_columns(is_synthetic=pl.lit(value=True))
+    real = kept(documents(*(f"Text {n}." for n in range(100))))
+    written = kept(documents(*(f"Written {n}." for n in range(7)))).with_columns(is_synthetic=pl.lit(value=True))
     chosen = set(stage.sample(real, 10, seed=1)["id"])
     both = stage.sample(pl.concat([real, written]), 10, seed=1)
     assert set(both["id"]) == chosen | set(written["id"])
@@ -182,7 +182,7 @@ def test_a_task_commits_a_row_a_document(tmp_path: Path) -> None:
     ]
     names = [commit.of("documents")[0].name for commit in shards]
     rows = pl.concat([
-        decisions(half).with_columns(shard=pl.lit(name), row=pl.int_range(pl.len()))
+        kept(half).with_columns(shard=pl.lit(name), row=pl.int_range(pl.len()))
         for half, name in zip(halves, names, strict=True)
     ])  # fmt: skip
     with fake_llm.serve() as fake, opened(tmp_path / "cache", fake.base_url) as llm:

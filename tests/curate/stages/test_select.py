@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curate.config import RunConfig
+from curate.decisions import fraction_bound, select
 from curate.errors import CurateError
-from curate.stages.select import fraction_bound, select
 
 WORDS, ALPHA = "length.words@provider.1", "gopher.alpha_word_ratio@datatrove.1"
 LANGUAGES = ("eng_Latn", "deu_Latn", "und")

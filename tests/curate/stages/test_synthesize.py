@@ -192,11 +192,10 @@ def test_the_best_judged_documents_are_asked_about() -> None:
         quality=pl.when(pl.col("row") == 49).then(None).otherwise("quality"),
         lang=pl.when(pl.col("row") == 48).then(pl.lit("deu_Latn")).otherwise("lang"),
         is_synthetic=pl.col("row") == 47,
-        status=pl.when(pl.col("row") == 46).then(pl.lit("rejected")).otherwise("status"),
     )
     identity = Identity("m", "r")
     [task] = stage.tasks(table, run_config(max_documents=3), identity)
-    assert [row for _, row in task.args[0]] == [45, 44, 43]
+    assert [row for _, row in task.args[0]] == [46, 45, 44]
     shuffled = table.sample(fraction=1.0, shuffle=True, seed=1)
     assert stage.tasks(shuffled, run_config(max_documents=3), identity)[0].key == task.key
     assert stage.tasks(table, run_config(max_documents=3, temperature=0.1), identity)[0].key != task.key

@@ -1,0 +1,289 @@
+"""The rules by which documents stay or leave, over frames of facts: one row a document. Nothing is read or written.
+
+`stages/select.py` applies them part by part; `select` below applies them to documents that are all in memory. The first
+reason stays: equal ids, languages, bounds on measures in config order and texts of which transforms left nothing,
+duplicates of what passed, and, once there are scores, bounds on those.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+import numpy as np
+import polars as pl
+
+from curate import clusters
+from curate.clusters import Claims
+from curate.config import DedupConfig, RunConfig
+from curate.config.measures import Bounds, Measured, ScoreBounds
+from curate.errors import CurateError
+from curate.ledger import of_language
+from curate.llm.scoring import NOT_SAMPLED
+
+SCORE = {"quality": pl.Float64, "quality_entropy": pl.Float64, "quality_status": pl.String,
+         "quality_source": pl.String, "quality_model": pl.String}  # fmt: skip
+
+CLUSTERS = {"number": pl.Int64, "cluster_id": pl.Binary, "dup_count": pl.Int64, "similarity": pl.Float64,
+            "exact": pl.Boolean}  # fmt: skip
+"""Of a document that shares its text or has an edge: the keeper's id, documents of its cluster, Jaccard with the keeper
+(null for the keeper) and whether it has the keeper's text."""
+
+POLICY = ["source", "is_synthetic", "text_chars", "date", "id"]
+"""Columns that the choice of a keeper looks at."""
+
+
+def select(
+    facts: pl.DataFrame, edges: pl.DataFrame | None, scores: pl.DataFrame | None, config: RunConfig, *, judged: bool
+) -> pl.DataFrame:
+    """`facts` with status (kept | rejected), reason, cluster and quality columns; same rows, same order.
+
+    `edges`: a, b (text hashes) and similarity. Raises CurateError where a score is missing and its bound says `stop`.
+    """
+    # By place, as the stages number them: rows that are equal but for it are decided by it.
+    numbered = facts.with_columns(number=pl.arg_sort_by("part", "shard", "row").arg_sort().cast(pl.Int64))
+    decided = bounded(numbered, twins(numbered), fractions(numbered, config), config)
+    decided = with_clusters(decided, _clusters(decided, edges, config.dedup), config.dedup)
+    bound = None
+    if judged and config.judge and config.judge.keep and scores is not None:
+        check_missing(decided, scores, config.judge.keep)
+        bound = score_bound(decided, scores, config.judge.keep)
+    return with_scores(decided, scores, config, bound, judged=judged).drop("number")
+
+
+def bounded(
+    facts: pl.DataFrame, folded: pl.DataFrame, shares: Mapping[str, float | None], config: RunConfig
+) -> pl.DataFrame:
+    """`facts` with `reason` of everything before the keepers, and the columns of `folded`: `twin` is the number of the
+    row with the same id that stays in its stead. `folded` is `twins`' and `shares` is `fractions`'.
+    """
+    facts = facts.join(folded, on="number", how="left", maintain_order="left")
+    # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
+    facts = facts.with_columns(reason=pl.when(pl.col("twin").is_not_null()).then(pl.lit("duplicate_id")))
+    if config.languages is not None:
+        facts = _because(facts, ~pl.col("lang").is_in(list(config.languages)), pl.format("language={}", "lang"))
+    for measured in config.measured:
+        if measured.after:
+            facts = _without_text(facts)
+        facts = _bound(facts, measured, shares.get(measured.column))
+    return _without_text(facts)
+
+
+def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFrame:
+    """Give `reason` to the documents that leave here and had none: the first reason stays."""
+    first = pl.col("reason").is_null() & leaves.fill_null(value=False)
+    return facts.with_columns(reason=pl.when(first).then(reason).otherwise("reason"))
+
+
+def twins(facts: pl.DataFrame) -> pl.DataFrame:
+    """number and twin of rows that leave because another one with their id stays: the oldest, then the smallest by its
+    other values. Reads id, date, license, lang, text_hash and number.
+    """
+    several = facts.filter(pl.col("id").is_duplicated())
+    ordered = several.sort("date", "license", "lang", "text_hash", "number", nulls_last=True)
+    twin = ordered.select("number", twin=pl.col("number").first().over("id"))
+    return twin.filter(pl.col("number") != pl.col("twin")).sort("number")
+
+
+def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
+    """Texts of which transforms left nothing: what is measured on them says nothing."""
+    return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
+
+
+def breaks(facts: pl.DataFrame, measured: Measured) -> pl.Series:
+    """bool[documents]: whose value lies beyond the bounds of a measure, whatever else decides about them."""
+    share = _fraction(facts, measured.column, measured.filter.keep, pl.lit(value=True))
+    undecided = facts.with_columns(reason=pl.lit(None, pl.String))
+    return _bound(undecided, measured, share)["reason"].is_not_null()
+
+
+def fractions(facts: pl.DataFrame, config: RunConfig) -> dict[str, float | None]:
+    """Column -> the bound that its `keep_fraction` means for these documents, those with an equal id counted once."""
+    once = pl.col("number").is_in(twins(facts)["number"].implode()).not_()
+    return {m.column: _fraction(facts, m.column, m.filter.keep, once) for m in config.measured}
+
+
+def _fraction(facts: pl.DataFrame, column: str, bounds: Bounds | None, among: pl.Expr) -> float | None:
+    if bounds is None or bounds.keep_fraction is None:
+        return None
+    # Of real documents: what a model wrote must not decide which of them stay.
+    return fraction_bound(facts.filter(among & ~pl.col("is_synthetic"))[column], bounds.keep_fraction)
+
+
+def fraction_bound(values: pl.Series, fraction: float) -> float | None:
+    """The smallest value among the top `fraction` (rounded up) of `values`; None without values."""
+    present = values.drop_nulls().sort(descending=True)
+    # Of the decimal that the config says: 0.07 * 100 is 7.000000000000001 in floating point, and would keep an eighth.
+    keep = math.ceil(Fraction(repr(fraction)) * len(present))
+    if not len(present):
+        return None
+    return float(present[keep - 1]) if keep else float("inf")
+
+
+def _bound(facts: pl.DataFrame, measured: Measured, share: float | None) -> pl.DataFrame:
+    """Apply one measure's bounds, those of the document's language; a value that equals its bound stays."""
+    bounds = measured.filter.keep
+    if bounds and bounds.keep_fraction is not None:
+        bounds = Bounds.model_construct(min=share)
+    for side, sign in (("min", "<"), ("max", ">")):
+        limits = {language: getattr(own, side, None) for language, own in measured.by_language.items()}
+        others = getattr(bounds, side, None)
+        if others is None and not any(limit is not None for limit in limits.values()):
+            continue
+        limit = of_language(limits, others, pl.Float64)
+        leaves = pl.col(measured.column) < limit if side == "min" else pl.col(measured.column) > limit
+        shown = of_language({language: _repr(own) for language, own in limits.items()}, _repr(others), pl.String)
+        name = pl.lit(measured.filter.filter)
+        facts = _because(facts, leaves, pl.format(f"{{}}={{}} {sign} {{}}", name, measured.column, shown))
+    return facts
+
+
+def _repr(limit: float | None) -> str | None:
+    return None if limit is None else repr(limit)
+
+
+def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig | None) -> Claims:
+    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n].
+
+    Policy: source priority, real before synthetic, longest, oldest, smallest id.
+    """
+    priority = {source: i for i, source in enumerate(dedup.source_priority)} if dedup else {}
+    source = documents["source"].replace_strict(priority, default=len(priority), return_dtype=pl.UInt16)
+    date = documents["date"].dt.epoch("ms").fill_null(2**63 - 1)
+    halves = np.frombuffer(b"".join(documents["id"]), ">u8").astype(np.uint64).reshape(-1, 2)
+    order = (source.to_numpy(), documents["is_synthetic"].to_numpy(), -documents["text_chars"].to_numpy(),
+             date.to_numpy(), halves[:, 0], halves[:, 1])  # fmt: skip
+    return Claims(text, order)
+
+
+def _clusters(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: DedupConfig | None) -> pl.DataFrame:
+    """CLUSTERS of the documents in memory that passed."""
+    passed = decided.filter(pl.col("reason").is_null())
+    if dedup is None or passed.is_empty():
+        return pl.DataFrame(schema=CLUSTERS)
+    texts = passed.select("text_hash").unique(maintain_order=True).with_row_index("text")
+    text = passed.join(texts, on="text_hash", how="left", maintain_order="left")["text"].to_numpy().astype(np.int64)
+    pairs, similarity = np.empty((0, 2), np.int64), np.empty(0)
+    if edges is not None and not edges.is_empty():
+        known = edges
+        for side, end in (("a", "i"), ("b", "j")):
+            known = known.join(texts.rename({"text_hash": side, "text": end}), on=side)
+        pairs, similarity = known.select("i", "j").to_numpy().astype(np.int64), known["similarity"].to_numpy()
+    claimed = claims(passed, text, dedup)
+    resolved = clusters.resolve(claimed, [pairs])
+    similar = clusters.similarities(claimed, resolved, [(pairs, similarity)])
+    return cluster_rows(passed["number"].to_numpy(), passed["id"], resolved, similar)
+
+
+def cluster_rows(
+    number: np.ndarray, ids: pl.Series, resolved: clusters.Resolved, similarity: np.ndarray
+) -> pl.DataFrame:
+    """CLUSTERS, one row a claim; `similarity` float64[n] is nan for a keeper."""
+    size = np.bincount(resolved.keeper, minlength=len(number))
+    own = resolved.keeper == np.arange(len(number))
+    values = {
+        "number": number, "cluster_id": ids.gather(resolved.keeper), "dup_count": size[resolved.keeper],
+        "similarity": pl.Series(np.where(own, np.nan, similarity)).fill_nan(None), "exact": resolved.exact & ~own,
+    }  # fmt: skip
+    return pl.DataFrame(values, schema=CLUSTERS)
+
+
+def with_clusters(decided: pl.DataFrame, found: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:
+    """Add cluster_id, dup_count and similarity; all but one document of each cluster leave.
+
+    Only documents that passed until here can be keepers, or be anybody's duplicate; one that `found` has no row for is
+    alone.
+    """
+    facts = decided.join(found, on="number", how="left", maintain_order="left")
+    passed = pl.col("reason").is_null()
+    facts = facts.with_columns(
+        cluster_id=pl.when(passed).then(pl.col("cluster_id").fill_null(pl.col("id"))),
+        dup_count=pl.when(passed).then(pl.col("dup_count").fill_null(1)),
+    )
+    if dedup is None:
+        return facts.drop("exact")
+    duplicate = pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id"))
+    keeper = pl.col("cluster_id").bin.encode("hex")
+    facts = _because(facts, duplicate & pl.col("exact"), pl.format("dedup.exact_copy_of={}", keeper))
+    if dedup.minhash is None:
+        return facts.drop("exact")
+    bound = pl.lit(repr(dedup.minhash.min_similarity))
+    similar = pl.col("similarity") >= dedup.minhash.min_similarity
+    near = pl.format("dedup.similarity={} >= {} to {}", "similarity", bound, keeper)
+    facts = _because(facts, duplicate & similar, near)
+    within = pl.format("dedup.contained, similarity={} to {}", "similarity", keeper)
+    return _because(facts, duplicate, within).drop("exact")
+
+
+def check_missing(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds) -> None:
+    """Raises CurateError where documents that passed have no score, and the bound says `stop`."""
+    passed = decided.filter(pl.col("reason").is_null()).select("id")
+    asked = passed.join(scores.select("id", "quality", "quality_status"), on="id", how="left")
+    missing = asked.filter(pl.col("quality").is_null())["quality_status"].fill_null(NOT_SAMPLED)
+    for status, count in missing.value_counts(sort=True).iter_rows():
+        if _action(bounds, status) == "stop":
+            raise CurateError(
+                f"judge.keep.missing says stop: {count} documents have no score ({status}); nothing was published. "
+                "Look at the model server, run again to ask only those, or set missing to keep or reject"
+            )
+
+
+def score_bound(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds) -> float | None:
+    """The bound that `keep_fraction` of a score means, among real documents."""
+    judged = decided.filter(pl.col("reason").ne_missing("duplicate_id")).select("id", "is_synthetic")
+    return _fraction(judged.join(scores, on="id"), "quality", bounds, pl.lit(value=True))
+
+
+def _action(bounds: ScoreBounds, status: str) -> str:
+    return bounds.missing["not_sampled" if status == NOT_SAMPLED else "failed"]
+
+
+def with_scores(
+    decided: pl.DataFrame, scores: pl.DataFrame | None, config: RunConfig, bound: float | None, *, judged: bool
+) -> pl.DataFrame:
+    """Quality columns and status; where documents were judged, bounds on the score apply, and the duplicates of keepers
+    that break them leave too. A document that was never asked about is `not_sampled`.
+    """
+    one = pl.DataFrame(schema={"id": pl.Binary, **SCORE})
+    if scores is not None:
+        one = scores.select("id", *SCORE).unique("id", keep="first", maintain_order=True)
+    facts = decided.join(one, on="id", how="left", maintain_order="left")
+    unasked = pl.col("reason").is_null() & pl.col("quality_status").is_null()
+    facts = facts.with_columns(
+        quality_status=pl.when(unasked).then(pl.lit(NOT_SAMPLED)).otherwise(pl.col("quality_status"))
+    )
+    if judged and config.judge and config.judge.keep:
+        facts = _bound_scores(facts, one, config.judge.keep, bound)
+    status = pl.when(pl.col("reason").is_null()).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
+    return facts.with_columns(status=status)
+
+
+def _bound_scores(facts: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.DataFrame:
+    """Bounds on `quality`, what its absence means, and the duplicates of keepers that leave here."""
+    facts = _because_of_score(facts, bounds, bound)
+    copies = facts.filter(pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id")))
+    keepers = copies.select(id=pl.col("cluster_id").unique()).join(scores, on="id", how="left")
+    keepers = keepers.with_columns(pl.col("quality_status").fill_null(NOT_SAMPLED), reason=pl.lit(None, pl.String))
+    left = _because_of_score(keepers, bounds, bound).filter(pl.col("reason").is_not_null())["id"]
+    orphan = pl.col("cluster_id").is_in(left.implode()) & (pl.col("cluster_id") != pl.col("id"))
+    reason = pl.format("dedup.keeper_rejected={}", pl.col("cluster_id").bin.encode("hex"))
+    return facts.with_columns(reason=pl.when(orphan).then(reason).otherwise("reason"))
+
+
+def _because_of_score(facts: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.DataFrame:
+    """Give a reason to those whose quality breaks a bound, or is missing where that means to leave."""
+    for status in facts.filter(pl.col("quality").is_null())["quality_status"].drop_nulls().unique().sort():
+        if _action(bounds, status) == "reject":
+            missing = pl.col("quality").is_null() & (pl.col("quality_status") == status)
+            facts = _because(facts, missing, pl.lit(f"judge.quality=missing ({status})"))
+    low = bound if bounds.keep_fraction is not None else bounds.min
+    for limit, sign in ((low, "<"), (bounds.max, ">")):
+        if limit is not None:
+            leaves = pl.col("quality") < limit if sign == "<" else pl.col("quality") > limit
+            said = pl.format(f"judge.quality={{}} {sign} {{}}", "quality", pl.lit(repr(limit)))
+            facts = _because(facts, leaves, said)
+    return facts
+
+
+def columns_of(config: RunConfig) -> Sequence[str]:
+    """Measured columns of a run's decisions."""
+    return [measured.column for measured in config.measured]
