@@ -20,6 +20,7 @@ from curate.config import ExecutionConfig, MinhashConfig
 from curate.corpus import Part, read_rows
 from curate.lineage import key
 from curate.schema import EDGES, ID
+from curate.shingles import shingles_of
 from curate.stages.isolate import looked_at
 from curate.step import ALL, Commit, Rows, ShardWriter, Task, take_rows
 from curate.storage import Store
@@ -42,7 +43,7 @@ PAIRS = pa.schema(
 
 def identity(config: MinhashConfig) -> list[object]:
     """What of the config can change a signature; the other fields only matter later."""
-    return [VERSION, minhash.VERSION, config.bands, config.rows, config.shingle_words, config.seed]
+    return [VERSION, minhash.VERSION, config.bands, config.rows, shingles_of(config).identity(), config.seed]
 
 
 def sign_tasks(parts: Sequence[Part], config: MinhashConfig, execution: ExecutionConfig) -> list[Task]:
@@ -70,7 +71,8 @@ def find_edges(
     [pairs] = run_all("pairs", [Task("pairs", key("pairs", of), "all ranges", merge_pairs, (tuple(candidates),))])
     starts = range(0, pairs.rows("pairs"), PAIRS_PER_TASK)
     verified = [
-        Task("verify", key("verify", pairs.key, start, PAIRS_PER_TASK, config.shingle_words, config.min_similarity),
+        Task("verify", key("verify", pairs.key, start, PAIRS_PER_TASK, shingles_of(config).identity(),
+                         config.min_similarity),
              f"pairs from {start}", verify_pairs, (pairs, start, config))
         for start in starts
     ]  # fmt: skip
@@ -89,7 +91,7 @@ def sign_split(
     a, b = minhash.permutations(config.bands * config.rows, config.seed)
     for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
         data, offsets = text_buffers(table.column("text"))
-        minima, shingles = minhash.text_signatures(data, offsets, a, b, size=config.shingle_words)
+        minima, shingles = minhash.text_signatures(data, offsets, a, b, shingles_of(config))
         keys = minhash.band_keys(minima, config.bands, config.rows)
         signed = pl.DataFrame({
             "text_hash": pl.from_arrow(table.column("text_hash")),
@@ -184,7 +186,7 @@ def _shingle_sets(
     hashes, counts = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     for (shard,), wanted in texts.group_by("shard", maintain_order=True):
         table = take_rows(store, str(shard), wanted["row"].to_numpy(), ["text"])
-        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), size=config.shingle_words)
+        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), shingles_of(config))
         hashes.append(found)
         counts.append(np.diff(first))
     return np.concatenate(hashes), np.cumsum(np.concatenate(counts))
