@@ -43,7 +43,8 @@ class Evidence:
         bounds = [[m.column, _dumped(m.filter.keep), {k: _dumped(v) for k, v in m.by_language.items()}]
                   for m in config.measured]  # fmt: skip
         judge = _dumped(config.judge.keep) if config.judge and self.judged else None
-        dedup = config.dedup.model_dump() if config.dedup else None
+        # What texts were compared by is in the keys of the edges, of a tokenizer the content.
+        dedup = config.dedup.model_dump(exclude={"minhash": {"shingle"}}) if config.dedup else None
         edges = sorted(commit.key for commit in self.edges)
         scores = sorted(commit.identity for commit in self.scores)
         return key("select", VERSION, parts, edges, scores, self.judged, config.languages, bounds, judge, dedup)

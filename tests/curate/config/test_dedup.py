@@ -8,9 +8,10 @@ import pytest
 from curate.config import RunConfig
 from curate.config.dedup import PRESETS
 from curate.config.file import load
+from curate.config.settings import with_settings
 from curate.errors import ConfigError
 from curate.shingles import STEPS
-from curate.stages import dedup
+from curate.stages import dedup, select
 
 RUN = "name: one\ninputs:\n  - {source: web, uri: pages, format: warc}\noutput: out\nwork: work\ndedup:\n  minhash: "
 
@@ -20,11 +21,13 @@ def loaded(folder: Path, minhash: str) -> RunConfig:
     return load(folder / "run.yaml")
 
 
-def identities(folder: Path, minhash: str) -> tuple[object, object]:
+def identities(folder: Path, minhash: str) -> tuple[object, object, str]:
+    """Of the version, of signatures, and of decisions."""
     config = loaded(folder, minhash)
     assert config.dedup
     assert config.dedup.minhash
-    return config.identity(), dedup.identity(config.dedup.minhash)
+    decided = select.Evidence(()).key(config)
+    return config.identity(), dedup.identity(config.dedup.minhash), decided
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,14 @@ def test_of_a_tokenizer_the_content_counts_and_not_the_place(tmp_path: Path) -> 
     assert found[0] == found[1]
     assert found[0][0] == found[2][0]
     assert found[0][1] != found[2][1]
+
+
+@pytest.mark.parametrize("section", ["{preset: nemo}", "{shingle: {unit: tokens, size: 3, tokenizer: t.json}}"])
+def test_the_settings_of_a_run_can_be_read_again(tmp_path: Path, section: str) -> None:
+    (tmp_path / "t.json").write_text("{}")
+    config = loaded(tmp_path, section)
+    again = with_settings(config.model_dump(mode="json"), ["dedup.minhash.min_similarity=0.75"])
+    assert again.model_dump() == config.model_dump()
 
 
 @pytest.mark.parametrize(
