@@ -3,7 +3,8 @@ a sample's documents would be compared for nothing.
 
 A pair at similarity s is proposed with P(s) = 1 - (1 - s^rows)^bands. The mean of P(s) over all pairs of a sample that
 lie below the bound, exact Jaccard each, is the share of all pairs of the corpus that are false candidates; they grow
-with the square of the documents. It is an estimate: near-copies and templates that the sample missed are not in it.
+with the square of the documents. It is an estimate: near-copies and templates that the sample missed are not in it, and
+documents that lie together in the inputs, which are sampled together, are more alike than others (it errs high).
 """
 
 from collections.abc import Mapping
