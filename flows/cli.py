@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from flows import stopping
+from flows import dedup_cli, stopping
 from flows.failures import describe, exit_code, is_expected, printable
 
 DEBUG = "CURATE_DEBUG"
@@ -251,6 +251,9 @@ def diff(
 
     found = curate.diff(before, after)
     typer.echo(json.dumps(found.to_json()) if as_json else printable(changed(found)))
+
+
+app.add_typer(dedup_cli.app, name="dedup")
 
 
 @app.command()

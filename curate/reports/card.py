@@ -248,8 +248,8 @@ def _dedup(config: RunConfig) -> str:
     text = "of documents with the same text one is kept"
     if near := config.dedup.minhash:
         text += (
-            f"; and of near-copies: MinHash over {near.shingle_words}-word shingles ({near.bands} bands of "
-            f"{near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
+            f"; and of near-copies: MinHash over shingles of {near.shingle.size} {near.shingle.unit} ({near.bands} "
+            f"bands of {near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
             f"{near.min_similarity:g}, decides"
         )
     order = f"source ({', '.join(config.dedup.source_priority)}), " if config.dedup.source_priority else ""

@@ -29,6 +29,7 @@ import pyarrow as pa
 from curate.config import MinhashConfig
 from curate.config.file import load
 from curate.minhash import overlaps, probability, shingle_hashes, shingle_sets
+from curate.shingles import Shingles, shingles_of
 from curate.text.buffers import text_buffers
 from tests.bench.command import CONFIG, run_curate
 from tests.bench.corpus import corpus
@@ -68,10 +69,10 @@ class Found:
         """The distinct texts as the kernels take them."""
         return text_buffers(self.texts.select("text").to_arrow().column("text").cast(pa.large_string()))
 
-    def similarities(self, pairs: Sequence[Pair], size: int) -> npt.NDArray[np.float64]:
+    def similarities(self, pairs: Sequence[Pair], shingles: Shingles) -> npt.NDArray[np.float64]:
         """Exact shingle Jaccard of each pair, all in one call of the compiled code."""
         numbers = np.array([[self.number[a], self.number[b]] for a, b in pairs], np.int64).reshape(-1, 2)
-        return overlaps(*shingle_sets(*self.buffers, size=size), numbers).jaccard
+        return overlaps(*shingle_sets(*self.buffers, shingles), numbers).jaccard
 
 
 def read(work: Path) -> Found:
@@ -117,9 +118,9 @@ def equal_texts(found: Found, labelled: int) -> bool:
     return not twice
 
 
-def equal_words(found: Found, size: int) -> bool:
+def equal_words(found: Found, shingles: Shingles) -> bool:
     """Different texts of the same normalised words are candidates, directly or through others with those words."""
-    hashes, first = shingle_hashes(*found.buffers, size=size)
+    hashes, first = shingle_hashes(*found.buffers, shingles)
     groups: dict[bytes, list[bytes]] = {}
     for text_hash, (start, end) in zip(found.texts["text_hash"], pairwise(first.tolist()), strict=True):
         if end > start:
@@ -141,7 +142,7 @@ def equal_words(found: Found, size: int) -> bool:
 
 def recall(found: Found, different: list[Pair], config: MinhashConfig) -> bool:
     """Share of the labelled pairs that are candidates, against what the curve promises at their similarity."""
-    s = found.similarities(different, config.shingle_words)
+    s = found.similarities(different, shingles_of(config))
     hit = np.array([pair in found.candidates for pair in different])
     promised = float(np.mean([probability(float(x), config.bands, config.rows) for x in s]))
     emit(Figure("dedup.recall", hit.mean(), f"share of {len(hit)} labelled pairs", "mean P(s)", promised))
@@ -156,7 +157,7 @@ def recall(found: Found, different: list[Pair], config: MinhashConfig) -> bool:
 def verification(found: Found, config: MinhashConfig) -> bool:
     """Of the candidates exactly those are edges whose s, by compiled and by plain code, is at or above the bound."""
     candidates, bound = sorted(found.candidates), config.min_similarity
-    s = found.similarities(candidates, config.shingle_words)
+    s = found.similarities(candidates, shingles_of(config))
     wrong = sum(bool(x >= bound) != (pair in found.edges) for pair, x in zip(candidates, s, strict=True))
     emit(Figure("dedup.candidates", len(candidates), "pairs"))
     emit(Figure("dedup.edges", len(found.edges), "pairs"))
@@ -166,7 +167,7 @@ def verification(found: Found, config: MinhashConfig) -> bool:
     texts = dict(found.texts.iter_rows())
     off = 0
     for pair in sample:
-        plain = plain_jaccard(texts[pair[0]], texts[pair[1]], config.shingle_words)
+        plain = plain_jaccard(texts[pair[0]], texts[pair[1]], config.shingle.size)
         edge = found.edges.get(pair)
         off += (plain >= bound) != (edge is not None) or (edge is not None and edge != plain)
     unit = f"of {len(sample)} candidates, plain Python, {len(nearest)} of them nearest the bound"
@@ -209,7 +210,7 @@ def main() -> None:
         equal, different = labelled_pairs(found, built.folder / "truth.jsonl")
         held = [
             equal_texts(found, equal),
-            equal_words(found, config.minhash.shingle_words),
+            equal_words(found, shingles_of(config.minhash)),
             recall(found, different, config.minhash),
             verification(found, config.minhash),
         ]

@@ -80,6 +80,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
     "another transform": ({"measure": [*STEPS, {"transform": "invisible.strip"}]}, "rewrite", OBJECTS),
     "another order": ({"measure": [STEPS[-1], *STEPS[:-1]]}, "measure", OBJECTS),
     "bands": ({"dedup": {"minhash": {"bands": 10}}}, "sign", OBJECTS),
+    "shingles": ({"dedup": {"minhash": {"shingle": {"normalise": ["lower"]}}}}, "sign", OBJECTS),
+    "short texts": ({"dedup": {"minhash": {"min_shingles": 7}}}, "sign", OBJECTS),
     "similarity": ({"dedup": {"minhash": {"min_similarity": 0.7}}}, "verify", 1),
     "a cap": ({"extract": {"max_html_depth": 7}}, "extract", OBJECTS),
     "languages": ({"languages": ["deu_Latn"]}, "select", 1),

@@ -23,7 +23,7 @@ from curate.errors import ConfigError, CurateError, InputError, ModelError
 from curate.llm import packaged, prompts
 from curate.llm.cache import FILE, ResponseCache
 from curate.readers import parquet
-from curate.stages.arrange import load_tokenizer
+from curate.stages.publish import load_tokenizer
 from curate.storage import find_inputs
 from curate.text.language import LanguageModel
 from flows.cli import app
