@@ -2,9 +2,9 @@
 
     python -m tests.bench.warm_run CONFIG FOLDER RUNS WARM_UP SOURCE
 
-Starts Ray, runs CONFIG twice over the input WARM_UP (all imports and compiled code are then in every worker), then RUNS times
-over SOURCE, each with a work folder of its own below FOLDER. Prints JSON a run: the wall seconds from its first task to
-the change of its pointer, those of the pipeline's phases, and what `--json` prints.
+Starts Ray, runs CONFIG twice over the input WARM_UP (all imports and compiled code are then in every worker), then RUNS
+times over SOURCE, each with a work folder of its own below FOLDER. Prints JSON a run: the wall seconds from its first
+task to the change of its pointer, those of the pipeline's phases, and what `--json` prints.
 """
 
 import json
