@@ -6,6 +6,7 @@
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -71,7 +72,9 @@ def text_dedup_seconds(texts: Texts, folder: Path) -> float | None:
         "--split", "train", "--column", "text", "--num_perm", "112", "--b", "14", "--r", "8", "--ngram", "5",
         "--hash_func", "xxh3", "--num_proc", str(CORES), "--cache_dir", f"{folder}/cache", "--output", f"{folder}/out",
     ]  # fmt: skip
-    ended = subprocess.run(args, check=False, capture_output=True, text=True)
+    # Its log wraps lines at the width of a terminal.
+    env = {**os.environ, "COLUMNS": "200"}
+    ended = subprocess.run(args, check=False, capture_output=True, text=True, env=env)
     total = TOTAL.search(ended.stdout + ended.stderr)
     if ended.returncode or not total:
         note(f"text-dedup failed, left out: {ended.stderr.strip().splitlines()[-1:]}")
