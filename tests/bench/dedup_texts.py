@@ -10,7 +10,7 @@ from pathlib import Path
 
 from curate.config import ExtractConfig
 from curate.text.language_codes import normalise_code
-from curate.text.plain import TEXT_VERSION, html_to_text, normalise
+from curate.text.plain import NORMALISE_VERSION, TEXT_VERSION, html_to_text, normalise
 from tests.bench.corpus import CACHE, Corpus, corpus, html_pages
 from tests.bench.figure import note
 
@@ -38,7 +38,7 @@ class Texts:
 
 def texts(*, pages: int | None = None, dirty: float = 0.0, cache: Path = CACHE) -> Texts:
     """The texts of the corpus of these arguments, made on first use. A page without text is left out."""
-    folder = cache / f"texts{TEXT_VERSION}-{pages or 'all'}-dirty{round(100 * dirty)}"
+    folder = cache / f"texts{TEXT_VERSION}.{NORMALISE_VERSION}-{pages or 'all'}-dirty{round(100 * dirty)}"
     if not (folder / "complete").exists():
         note(f"extracting {folder} (once)")
         shutil.rmtree(folder, ignore_errors=True)
