@@ -11,7 +11,8 @@ count are those of more than `common` texts of one set, as a value must not hang
 of an item is looked for on its own. No sets are shipped: the config names files.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,7 +63,8 @@ class Hit:
 
     start: int
     end: int
-    """Code points of the document: from the first to behind the last word of the stretch that holds most of it."""
+    """Code points of the document: the shortest part, from word to word, of the stretch with most grams of the text
+    that has all of the grams there."""
 
     stretches: int
     """Stretches of the document with grams of it, more than n words apart."""
@@ -101,12 +103,30 @@ def _hits_of(
         # A text has grams of one size.
         cuts = np.flatnonzero(np.diff(at[found]) > size[found[0]] + n) + 1
         stretches = np.split(found, cuts)
-        densest = max(stretches, key=lambda stretch: len(np.unique(key[stretch])))
-        first, last = base + at[densest[0]], base + at[densest[-1]] + size[densest[-1]] - 1
+        fullest = max(stretches, key=lambda stretch: len(np.unique(key[stretch])))
+        one, other = _tightest(key[fullest].tolist(), at[fullest].tolist())
+        first, last = base + at[fullest[one]], base + at[fullest[other]] + size[fullest[other]] - 1
         begin = int(batch.offsets[document])
         start = _characters(batch.data[begin : words.start[first]])
         length = _characters(batch.data[words.start[first] : words.end[last]])
         yield Hit(document, t, matched, grams, start, start + length, len(stretches))
+
+
+def _tightest(keys: Sequence[int], at: Sequence[int]) -> tuple[int, int]:
+    """First and last index of the run of fewest words, the first of several, that has every key; of two copies, one."""
+    missing = len(set(keys))
+    counts: Counter[int] = Counter()
+    best = (0, len(keys) - 1)
+    begin = 0
+    for end, key in enumerate(keys):
+        missing -= counts[key] == 0
+        counts[key] += 1
+        while counts[keys[begin]] > 1:
+            counts[keys[begin]] -= 1
+            begin += 1
+        if missing == 0 and at[end] - at[begin] < at[best[1]] - at[best[0]]:
+            best = begin, end
+    return best
 
 
 def _characters(data: npt.NDArray[np.uint8]) -> int:

@@ -24,7 +24,7 @@ from curate.text.evaluation_file import EXPECTED as EXPECTED_SET
 from curate.text.evaluation_file import Format, format_of, read_rows
 from curate.text.fasttext_file import describe
 from filters.badwords import BadWords
-from filters.evaluation import EvaluationSets, Settings
+from filters.evaluation import EvaluationSets, Row, Settings
 from filters.fasttext import Classifier
 from filters.lists import Domains, Subwords, Words
 
@@ -286,10 +286,17 @@ def _read_sets(sets: tuple[tuple[str, EvaluationSet], ...]) -> EvaluationSets:
 
 def packed(sets: Iterable[tuple[str, EvaluationSet]]) -> EvaluationSets:
     """The texts of the sets by their names. Raises ValueError or OSError as `read_rows` does."""
-    return EvaluationSets.of({
-        name: [row for file in each.files for row in read_rows(Path(file.path), file.format, each.fields)]
-        for name, each in sets
-    })  # fmt: skip
+    return EvaluationSets.of({name: _rows(each) for name, each in sets})
+
+
+def _rows(chosen: EvaluationSet) -> list[Row]:
+    """Of all files of a set; the lines of a later one are numbered after those of the one before."""
+    rows: list[Row] = []
+    for file in chosen.files:
+        before = rows[-1].item if rows else 0
+        found = read_rows(Path(file.path), file.format, chosen.fields)
+        rows += [row._replace(item=row.item + before) for row in found] if before else found
+    return rows
 
 
 def _expect(path: str, found: str, expected: str) -> None:

@@ -144,6 +144,14 @@ def test_stretches_far_apart_are_told_apart_and_the_fullest_is_shown() -> None:
     assert 0 < hit.containment < 1
 
 
+@pytest.mark.parametrize("between", [" ", "; filler ", " filler" * 20])
+def test_of_two_copies_the_first_is_shown(between: str) -> None:
+    text = " ".join(item(6))
+    document = f"filler {text.upper()}{between}{text} end"
+    [hit] = hits(TextBatch.of([document]), sets_of({"s": [text]}), Settings(13, 8, 10), 0.5)
+    assert document[hit.start : hit.end] == text.upper()
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.lists(TEXTS, min_size=1, max_size=8), st.data())
 def test_hits_do_not_depend_on_the_batch_and_agree_with_the_value(documents: list[str], data: st.DataObject) -> None:
