@@ -88,7 +88,9 @@ def _hits_of(
     batch: TextBatch, document: int, words: FoldedWords, index: Index, n: int, share: float
 ) -> Iterator[Hit]:  # fmt: skip
     base, stop = words.first[document], words.first[document + 1]
-    at, size, key = places(words.hashes[base:stop], index.sizes, index.keys, index.buckets, index.bitmap)
+    at, size, key = places(
+        words.hashes[base:stop], index.sizes, index.keys, index.buckets, index.bloom, index.bloom_first
+    )
     holders = np.diff(index.key_first)[key]
     which = np.repeat(np.arange(len(key)), holders)
     within = np.arange(len(which)) - np.repeat(np.cumsum(holders) - holders, holders)
