@@ -88,9 +88,7 @@ def _hits_of(
     batch: TextBatch, document: int, words: FoldedWords, index: Index, n: int, share: float
 ) -> Iterator[Hit]:  # fmt: skip
     base, stop = words.first[document], words.first[document + 1]
-    at, size, key = places(
-        words.hashes[base:stop], index.sizes, index.keys, index.buckets, index.bloom, index.bloom_first
-    )
+    at, size, key = places(words.hashes[base:stop], index)
     holders = np.diff(index.key_first)[key]
     which = np.repeat(np.arange(len(key)), holders)
     within = np.arange(len(which)) - np.repeat(np.cumsum(holders) - holders, holders)

@@ -313,10 +313,18 @@ def _largest(
     return best
 
 
+def places(words: UInt64s, index: Index) -> Int64s:
+    """Where grams stand in one document of these words: (first word, words, key) of each, int64[3, found]."""
+    looked_up = words, index.sizes, index.keys, index.buckets, index.bloom, index.bloom_first
+    # Counted first: a row for each word and size would be 400 MB for a page of 16 MB.
+    out = np.empty((3, _places(*looked_up, np.empty((3, 0), np.int64))), np.int64)
+    _places(*looked_up, out)
+    return out
+
+
 @njit(cache=True, nogil=True)
-def places(words, sizes, keys, buckets, bloom, bloom_first):
-    """Where grams stand in one document: (first word, words, key) of each, three int64[found]."""
-    out = np.empty((3, len(words) * len(sizes)), np.int64)
+def _places(words, sizes, keys, buckets, bloom, bloom_first, out):
+    """Writes as many as `out` has room for; returns how many there are."""
     bucket_shift = _shift(len(buckets) - 1)
     n = 0
     for s in range(len(sizes)):
@@ -329,6 +337,7 @@ def places(words, sizes, keys, buckets, bloom, bloom_first):
             if j >= size - 1:
                 k = _look_up(mix(rolled + np.uint64(size)), part, shift, keys, buckets, bucket_shift)
                 if k >= 0:
-                    out[0, n], out[1, n], out[2, n] = j - size + 1, size, k
+                    if n < out.shape[1]:
+                        out[0, n], out[1, n], out[2, n] = j - size + 1, size, k
                     n += 1
-    return out[:, :n].copy()
+    return n
