@@ -9,8 +9,6 @@ that 20 questions share is none.
 A gram is 64 bits of hash and is not compared word by word: 10^10 grams of documents against 10^6 of sets meet by chance
 in 10^16 / 2^64 = 0.0005 pairs, and one such gram makes a share of 1 only where a text has no other.
 """
-# mypy: disable-error-code="no-untyped-def"
-# (numba infers the types of the compiled functions)
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,17 +16,14 @@ from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from filters import gram_look_up
 from filters.batch import TextBatch
-from filters.folded_words import folded_words, mix
+from filters.folded_words import folded_words
 
 UInt64s = npt.NDArray[np.uint64]
 Int64s = npt.NDArray[np.int64]
 Int32s = npt.NDArray[np.int32]
-
-_ROLL = np.uint64(0x9E3779B97F4A7C15)
-_ONE, _SIX, _TWELVE, _LOW = np.uint64(1), np.uint64(6), np.uint64(12), np.uint64(63)
 
 
 class Row(NamedTuple):
@@ -123,7 +118,7 @@ class EvaluationSets:
         rows = [row for each in sets.values() for row in each]
         set_of_row = np.repeat(np.arange(len(sets), dtype=np.int32), [len(each) for each in sets.values()])
         found = folded_words(TextBatch.of([row.text for row in rows]))
-        whole = _whole(found.hashes, found.first)
+        whole = gram_look_up.whole(found.hashes, found.first)
         order = np.lexsort((np.arange(len(rows)), whole, set_of_row))
         new = np.ones(len(rows), np.bool_)
         new[1:] = (np.diff(whole[order]) != 0) | (np.diff(set_of_row[order]) != 0)
@@ -155,7 +150,7 @@ def _index(sets: EvaluationSets, settings: Settings) -> Index:
     for size in sizes.tolist():
         chosen = np.flatnonzero(lengths >= size if size == settings.n else lengths == size)
         counts = lengths[chosen] - size + 1
-        grams.append(_grams(sets.words, sets.first, chosen, size, int(counts.sum())))
+        grams.append(gram_look_up.grams(sets.words, sets.first, chosen, size, int(counts.sum())))
         texts.append(np.repeat(chosen.astype(np.int32), counts))
     gram, text = np.concatenate(grams), np.concatenate(texts)
     order = np.lexsort((text, gram))
@@ -176,7 +171,7 @@ def _index(sets: EvaluationSets, settings: Settings) -> Index:
     parts = [1 << max(0, int(count).bit_length() - 2) for count in np.bincount(sizes_of, minlength=len(sizes))]
     bloom_first = np.cumsum([0, *parts])
     bloom = np.zeros(bloom_first[-1], np.uint64)
-    _fill(keys, sizes_of, bloom, bloom_first)
+    gram_look_up.fill(keys, sizes_of, bloom, bloom_first)
     num_grams = np.bincount(text, minlength=len(lengths)).astype(np.int32)
     short = lengths < settings.shortest
     return Index(
@@ -192,124 +187,16 @@ def _uncommon(gram: UInt64s, set_of: Int32s, common: int, num_sets: int) -> tupl
     return np.repeat(counts <= common, counts), np.bincount(set_of[starts[counts > common]], minlength=num_sets)
 
 
-@njit(cache=True, nogil=True)
-def _whole(hashes, first):
-    """One hash of all words of each text."""
-    found = np.zeros(len(first) - 1, np.uint64)
-    for i in range(len(found)):
-        state = np.uint64(first[i + 1] - first[i])
-        for j in range(first[i], first[i + 1]):
-            state = mix(state * _ROLL + hashes[j])
-        found[i] = state
-    return found
-
-
-@njit(cache=True, nogil=True)
-def _power(size):
-    """What the first word of a gram is multiplied by."""
-    power = _ONE
-    for _ in range(size - 1):
-        power *= _ROLL
-    return power
-
-
-@njit(cache=True, nogil=True)
-def _grams(words, first, chosen, size, total):
-    """Hashes of all grams of the chosen texts, one text after the other."""
-    out = np.empty(total, np.uint64)
-    power = _power(size)
-    n = 0
-    for t in chosen:
-        rolled = np.uint64(0)
-        for j in range(first[t], first[t + 1]):
-            if j - first[t] >= size:
-                rolled -= words[j - size] * power
-            rolled = rolled * _ROLL + words[j]
-            if j - first[t] >= size - 1:
-                out[n] = mix(rolled + np.uint64(size))
-                n += 1
-    return out
-
-
-@njit(cache=True, nogil=True)
-def _fill(keys, sizes_of, bloom, bloom_first):
-    for k in range(len(keys)):
-        begin = bloom_first[sizes_of[k]]
-        shift = _shift(bloom_first[sizes_of[k] + 1] - begin)
-        bloom[begin + _upper(keys[k], shift)] |= _three_bits(keys[k])
-
-
-@njit(cache=True, nogil=True)
-def _shift(length):
-    """Right shift that leaves of a key a number below the power of two `length`."""
-    bits = 0
-    while 1 << bits < length:
-        bits += 1
-    return np.uint64(64 - bits)
-
-
-@njit(cache=True, nogil=True)
-def _upper(key, shift):
-    """A shift by all 64 bits is none on most machines."""
-    return np.int64(key >> shift) if shift < np.uint64(64) else np.int64(0)
-
-
-@njit(cache=True, nogil=True)
-def _three_bits(key):
-    return _ONE << (key & _LOW) | _ONE << (key >> _SIX & _LOW) | _ONE << (key >> _TWELVE & _LOW)
-
-
-@njit(cache=True, nogil=True)
-def _look_up(gram, part, shift, keys, buckets, bucket_shift):
-    """The number of the gram's key; -1 without one. `part` is that of the Bloom filter for its size."""
-    bits = _three_bits(gram)
-    if part[_upper(gram, shift)] & bits == bits:
-        bucket = _upper(gram, bucket_shift)
-        for j in range(buckets[bucket], buckets[bucket + 1]):
-            if keys[j] == gram:
-                return j
-    return -1
-
-
 def containment(batch: TextBatch, index: Index) -> npt.NDArray[np.float64]:
     """The largest share of a text's grams that each document holds: float64[documents], 0..1."""
     found = batch.once(folded_words)
     # Fresh zeros are pages that cost nothing until a gram is found.
     seen = np.zeros(len(index.keys), np.int32)
     counts = np.zeros((2, len(index.num_grams)), np.int32)
-    best: npt.NDArray[np.float64] = _largest(
+    best: npt.NDArray[np.float64] = gram_look_up.largest(
         found.hashes, found.first, index.sizes, index.keys, index.buckets, index.bloom, index.bloom_first,
         index.key_first, index.key_text, index.num_grams, seen, counts,
     )  # fmt: skip
-    return best
-
-
-@njit(cache=True, nogil=True)
-def _largest(
-    words, first, sizes, keys, buckets, bloom, bloom_first, key_first, key_text, num_grams, seen, counts
-):  # fmt: skip
-    """`seen` and `counts[1]` hold the number of the last document, from 1 on, that a key or text was found in."""
-    best = np.zeros(len(first) - 1)
-    bucket_shift = _shift(len(buckets) - 1)
-    for i in range(len(best)):
-        document = np.int32(i + 1)
-        for s in range(len(sizes)):
-            size, part = sizes[s], bloom[bloom_first[s] : bloom_first[s + 1]]
-            power, shift, rolled = _power(size), _shift(len(part)), np.uint64(0)
-            for j in range(first[i], first[i + 1]):
-                if j - first[i] >= size:
-                    rolled -= words[j - size] * power
-                rolled = rolled * _ROLL + words[j]
-                if j - first[i] < size - 1:
-                    continue
-                k = _look_up(mix(rolled + np.uint64(size)), part, shift, keys, buckets, bucket_shift)
-                if k < 0 or seen[k] == document:
-                    continue
-                seen[k] = document
-                for t in key_text[key_first[k] : key_first[k + 1]]:
-                    counts[0, t] = counts[0, t] + 1 if counts[1, t] == document else 1
-                    counts[1, t] = document
-                    best[i] = max(best[i], counts[0, t] / num_grams[t])
     return best
 
 
@@ -317,27 +204,6 @@ def places(words: UInt64s, index: Index) -> Int64s:
     """Where grams stand in one document of these words: (first word, words, key) of each, int64[3, found]."""
     looked_up = words, index.sizes, index.keys, index.buckets, index.bloom, index.bloom_first
     # Counted first: a row for each word and size would be 400 MB for a page of 16 MB.
-    out = np.empty((3, _places(*looked_up, np.empty((3, 0), np.int64))), np.int64)
-    _places(*looked_up, out)
+    out = np.empty((3, gram_look_up.places(*looked_up, np.empty((3, 0), np.int64))), np.int64)
+    gram_look_up.places(*looked_up, out)
     return out
-
-
-@njit(cache=True, nogil=True)
-def _places(words, sizes, keys, buckets, bloom, bloom_first, out):
-    """Writes as many as `out` has room for; returns how many there are."""
-    bucket_shift = _shift(len(buckets) - 1)
-    n = 0
-    for s in range(len(sizes)):
-        size, part = sizes[s], bloom[bloom_first[s] : bloom_first[s + 1]]
-        power, shift, rolled = _power(size), _shift(len(part)), np.uint64(0)
-        for j in range(len(words)):
-            if j >= size:
-                rolled -= words[j - size] * power
-            rolled = rolled * _ROLL + words[j]
-            if j >= size - 1:
-                k = _look_up(mix(rolled + np.uint64(size)), part, shift, keys, buckets, bucket_shift)
-                if k >= 0:
-                    if n < out.shape[1]:
-                        out[0, n], out[1, n], out[2, n] = j - size + 1, size, k
-                    n += 1
-    return n
