@@ -75,7 +75,8 @@ class Index(NamedTuple):
 
     bloom: UInt64s
     """A part for each size: of the word that a key's upper bits name, three bits by its lower ones (a blocked Bloom
-    filter, Putze et al. 2007). All but 5 look-ups in 1,000 end here, 8 at most, and the parts of short texts stay in the cache."""
+    filter, Putze et al. 2007). All but 5 to 8 look-ups in 1,000 end here, and the parts of short texts stay in the
+    cache."""
 
     bloom_first: Int64s
     """Size s has the words bloom_first[s]:bloom_first[s + 1], a power of two of them."""
