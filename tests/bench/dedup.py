@@ -24,6 +24,7 @@ import pyarrow as pa
 from curate.config import MinhashConfig
 from curate.config.file import load
 from curate.minhash import permutations, text_signatures
+from curate.shingles import shingles_of
 from curate.text.buffers import text_buffers
 from tests.bench.command import CORES, run_curate
 from tests.bench.corpus import CACHE
@@ -90,11 +91,11 @@ def signatures(given: Texts, folder: Path, samples: Path) -> None:
     rows = [row["text"] for file in given.files() for row in file]
     data, offsets = text_buffers(pa.chunked_array([pa.array(rows, pa.large_string())]))
     a, b = permutations(config.bands * config.rows, config.seed)
-    text_signatures(data, offsets[:10], a, b, size=config.shingle_words)
+    text_signatures(data, offsets[:10], a, b, shingles_of(config))
     least = float("inf")
     for _ in range(5):
         began = time.process_time()
-        text_signatures(data, offsets, a, b, size=config.shingle_words)
+        text_signatures(data, offsets, a, b, shingles_of(config))
         least = min(least, time.process_time() - began)
     emit(Figure("dedup.signatures", len(data) / 1e6 / least, "MB of text/s a core", goal=100))
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from curate.config import MinhashConfig
 from curate.minhash import overlaps, shingle_sets
+from curate.shingles import shingles_of
 from curate.text.buffers import text_buffers
 from tests.bench.dedup_peers import Joined
 from tests.bench.dedup_texts import Texts
@@ -72,7 +73,7 @@ def similarities(pairs: list[Removal], text: Mapping[str, str], config: MinhashC
     number = {url: n for n, url in enumerate(urls)}
     column = pa.chunked_array([pa.array([text[url] for url in urls], pa.large_string())])
     numbers = np.array([[number[a], number[b]] for a, b in pairs], np.int64).reshape(-1, 2)
-    return overlaps(*shingle_sets(*text_buffers(column), size=config.shingle_words), numbers).jaccard
+    return overlaps(*shingle_sets(*text_buffers(column), shingles_of(config)), numbers).jaccard
 
 
 def _side_by_side(pair: Removal, text: Mapping[str, str]) -> list[str]:

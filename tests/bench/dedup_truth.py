@@ -29,6 +29,7 @@ import pyarrow as pa
 from curate.config import MinhashConfig
 from curate.config.file import load
 from curate.minhash import overlaps, probability, shingle_hashes, shingle_sets
+from curate.shingles import Shingles
 from curate.text.buffers import text_buffers
 from tests.bench.command import run_curate
 from tests.bench.corpus import corpus
@@ -81,7 +82,7 @@ class Found:
     def similarities(self, pairs: Sequence[Pair], size: int) -> npt.NDArray[np.float64]:
         """Exact shingle Jaccard of each pair, all in one call of the compiled code."""
         numbers = np.array([[self.number[a], self.number[b]] for a, b in pairs], np.int64).reshape(-1, 2)
-        return overlaps(*shingle_sets(*self.buffers, size=size), numbers).jaccard
+        return overlaps(*shingle_sets(*self.buffers, Shingles(size=size)), numbers).jaccard
 
 
 def read(work: Path, text_of: Mapping[str, str]) -> Found:
@@ -125,7 +126,7 @@ def equal_texts(found: Found, labelled: int) -> bool:
 
 def equal_words(found: Found, size: int) -> bool:
     """Different texts of the same normalised words have an edge, or are joined by edges through others of them."""
-    hashes, first = shingle_hashes(*found.buffers, size=size)
+    hashes, first = shingle_hashes(*found.buffers, Shingles(size=size))
     groups: dict[bytes, list[bytes]] = {}
     for text_hash, (start, end) in zip(found.texts["text_hash"], pairwise(first.tolist()), strict=True):
         if end > start:
@@ -147,7 +148,7 @@ def equal_words(found: Found, size: int) -> bool:
 
 def recall(found: Found, different: list[Pair], config: MinhashConfig) -> bool:
     """Share of the labelled pairs at or above the bound that have an edge, against what the curve promises there."""
-    s = found.similarities(different, config.shingle_words)
+    s = found.similarities(different, config.shingle.size)
     similar = s >= config.min_similarity
     emit(Figure("dedup.labelled_still_similar", similar.mean(), f"share with s >= {config.min_similarity}"))
     hit = np.array([pair in found.edges for pair, there in zip(different, similar, strict=True) if there])
@@ -164,7 +165,7 @@ def _promised(s: npt.NDArray[np.float64], config: MinhashConfig) -> float:
 def verification(found: Found, config: MinhashConfig) -> bool:
     """Every edge is at or above the bound and says its similarity, by compiled code over all of them."""
     edges = sorted(found.edges)
-    s = found.similarities(edges, config.shingle_words)
+    s = found.similarities(edges, config.shingle.size)
     wrong = sum(x < config.min_similarity or x != found.edges[edge] for edge, x in zip(edges, s, strict=True))
     emit(Figure("dedup.edges", len(edges), "pairs"))
     emit(Figure("dedup.verified_wrongly", int(wrong), f"of {len(edges)} edges, compiled Jaccard", goal=0))
@@ -189,7 +190,7 @@ def brute_force(found: Found, config: MinhashConfig) -> bool:
     that were both kept are counted: no curve finds all.
     """
     sample = _sampled(found)
-    shared, sizes = every_pair([found.texts["text"][found.number[h]] for h in sample], config.shingle_words)
+    shared, sizes = every_pair([found.texts["text"][found.number[h]] for h in sample], config.shingle.size)
     # The same division of whole numbers as the run's, so that equal means equal.
     jaccard = shared / np.maximum(sizes[:, None] + sizes[None, :] - shared, 1)
     at = {text_hash: n for n, text_hash in enumerate(sample)}
@@ -261,7 +262,7 @@ def main() -> None:
         equal, different = labelled_pairs(found, truth)
         held = [
             equal_texts(found, equal),
-            equal_words(found, config.minhash.shingle_words),
+            equal_words(found, config.minhash.shingle.size),
             recall(found, different, config.minhash),
             verification(found, config.minhash),
             precision(found, config.minhash),

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from curate import minhash
+from curate.shingles import Shingles
 from tests.curate.inline import run_inline
 from tests.curate.planted import SIZE, STEPS, Planted, interval, planted
 from tests.curate.runs import write_config
@@ -29,7 +30,7 @@ def pairs() -> Planted:
 
 def test_planted_pairs_have_the_similarity_they_claim(pairs: Planted) -> None:
     numbers = np.arange(len(pairs.texts)).reshape(-1, 2)
-    sets = minhash.shingle_sets(pairs.texts.reshape(-1), pairs.offsets, size=SIZE)
+    sets = minhash.shingle_sets(pairs.texts.reshape(-1), pairs.offsets, Shingles(size=SIZE))
     assert (minhash.overlaps(*sets, numbers).jaccard == pairs.similarity).all()
     for n in range(0, len(numbers), 977):
         words = [bytes(pairs.texts[i]).decode().rstrip(".").split() for i in numbers[n]]
@@ -58,7 +59,7 @@ def test_share_found_is_what_the_curve_promises_at_every_step(pairs: Planted, ba
 def _found(pairs: Planted, bands: int, rows: int, seed: int) -> npt.NDArray[np.bool_]:
     """Whether each pair shares a band key."""
     a, b = minhash.permutations(bands * rows, seed)
-    minima, _ = minhash.text_signatures(pairs.texts.reshape(-1), pairs.offsets, a, b, size=SIZE)
+    minima, _ = minhash.text_signatures(pairs.texts.reshape(-1), pairs.offsets, a, b, Shingles(size=SIZE))
     keys = minhash.band_keys(minima, bands, rows)
     return (keys[0::2] == keys[1::2]).any(axis=1)
 
