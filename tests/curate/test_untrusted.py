@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from curate.check import check_compile_cache
+from curate.config import LanguageConfig, RunConfig
 from curate.config.file import load
 from curate.errors import ConfigError, CurateError, InputError, ModelError
 from curate.llm import packaged, prompts
