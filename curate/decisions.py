@@ -1,8 +1,8 @@
 """The rules by which documents stay or leave, over frames of facts: one row a document. Nothing is read or written.
 
 `stages/select.py` applies them part by part; `select` below applies them to documents that are all in memory. The first
-reason stays: equal ids, languages, bounds on measures in config order and texts of which transforms left nothing,
-duplicates of what passed, and, once there are scores, bounds on those.
+reason stays: equal ids, languages, bounds on measures in config order and texts of which transforms left nothing, then
+of what passed other texts from one address and duplicates, and, once there are scores, bounds on those.
 """
 
 import math
@@ -18,7 +18,9 @@ from curate.config import DedupConfig, RunConfig
 from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
 from curate.ledger import of_language
+from curate.lineage import text_hash
 from curate.llm.scoring import NOT_SAMPLED
+from filters.same_url import one_spelling
 
 SCORE = {"quality": pl.Float64, "quality_entropy": pl.Float64, "quality_status": pl.String,
          "quality_source": pl.String, "quality_model": pl.String}  # fmt: skip
@@ -27,6 +29,9 @@ CLUSTERS = {"number": pl.Int64, "cluster_id": pl.Binary, "dup_count": pl.Int64, 
             "exact": pl.Boolean}  # fmt: skip
 """Of a document that shares its text or has an edge: the keeper's id, documents of its cluster, Jaccard with the keeper
 (null for the keeper) and whether it has the keeper's text."""
+
+SAME_URL = {"number": pl.Int64, "same_url": pl.Binary}
+"""A document that leaves for another one from its address, and the id of that one."""
 
 POLICY = ["source", "is_synthetic", "text_chars", "date", "id"]
 """Columns that the choice of a keeper looks at."""
@@ -42,6 +47,7 @@ def select(
     # By place, as the stages number them: rows that are equal but for it are decided by it.
     numbered = facts.with_columns(number=pl.arg_sort_by("part", "shard", "row").arg_sort().cast(pl.Int64))
     decided = bounded(numbered, twins(numbered), fractions(numbered, config), config)
+    decided = with_same_url(decided, _same_urls(decided, config.dedup))
     decided = with_clusters(decided, _clusters(decided, edges, config.dedup), config.dedup)
     bound = None
     if judged and config.judge and config.judge.keep and scores is not None:
@@ -153,6 +159,42 @@ def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig | None)
     order = (source.to_numpy(), documents["is_synthetic"].to_numpy(), -documents["text_chars"].to_numpy(),
              date.to_numpy(), halves[:, 0], halves[:, 1])  # fmt: skip
     return Claims(text, order)
+
+
+def url_hashes(decided: pl.DataFrame) -> pl.Series:
+    """A hash of each document's address in its one spelling, 16 bytes; null where it has none or left for a reason."""
+    passed = zip(decided["url"], decided["reason"], strict=True)
+    spelled = (one_spelling(url) if reason is None else None for url, reason in passed)
+    hashes = [None if each is None else text_hash(each) for each in spelled]
+    return pl.Series("url_hash", hashes, pl.Binary)
+
+
+def same_urls(documents: pl.DataFrame, address: np.ndarray, text: np.ndarray, dedup: DedupConfig) -> pl.DataFrame:
+    """SAME_URL of documents that passed: POLICY and `number`, and int64[n] each the numbers of address and text.
+
+    One with the text of the document that stays is not among them: it is a copy, and leaves as that.
+    """
+    keeper = clusters.resolve(claims(documents, address, dedup), []).keeper
+    leaves = text[keeper] != text
+    chosen = {"number": documents["number"].filter(leaves), "same_url": documents["id"].gather(keeper[leaves])}
+    return pl.DataFrame(chosen, schema=SAME_URL)
+
+
+def _same_urls(decided: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:
+    """SAME_URL of the documents in memory that passed."""
+    if dedup is None or not dedup.url:
+        return pl.DataFrame(schema=SAME_URL)
+    found = decided.with_columns(url_hashes(decided)).filter(pl.col("url_hash").is_not_null())
+    numbers = (found.select(pl.col(name).rank("dense").cast(pl.Int64)) for name in ("url_hash", "text_hash"))
+    address, text = (each.to_series().to_numpy() for each in numbers)
+    return same_urls(found, address, text, dedup)
+
+
+def with_same_url(decided: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The documents of `found` (SAME_URL) leave."""
+    facts = decided.join(found, on="number", how="left", maintain_order="left")
+    stays = pl.col("same_url").bin.encode("hex")
+    return _because(facts, stays.is_not_null(), pl.format("dedup.same_url_as={}", stays)).drop("same_url")
 
 
 def _clusters(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: DedupConfig | None) -> pl.DataFrame:

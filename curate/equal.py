@@ -22,7 +22,7 @@ Int64s = npt.NDArray[np.int64]
 def sharing(store: Store, commits: Sequence[Commit], kind: str, column: str) -> Iterator[tuple[Int64s, Int64s]]:
     """Documents that share a 16-byte hash with another, by ranges of the hash: (number of the first one, number).
 
-    Documents are numbered through the rows of the commits' shards of `kind`.
+    Documents are numbered through the rows of the commits' shards of `kind`; one without a hash (null) shares none.
     """
     total = sum(commit.rows(kind) for commit in commits)
     for each in ranges_for(total, RANGE_HASHES):
@@ -45,9 +45,10 @@ def _in_range(
     hashes, numbers, start = [np.empty((0, 2), np.uint64)], [np.empty(0, np.int64)], 0
     for commit in commits:
         for table in iterate_shards(store, commit.of(kind), [column], ROWS):
-            read = halves(table.column(column))
+            there = np.flatnonzero(table.column(column).is_valid().to_numpy())
+            read = halves(table.column(column).drop_null())
             chosen = np.flatnonzero((read[:, 0] >= np.uint64(each.low)) & (read[:, 0] <= np.uint64(each.high)))
             hashes.append(read[chosen])
-            numbers.append(start + chosen)
+            numbers.append(start + there[chosen])
             start += table.num_rows
     return np.concatenate(hashes), np.concatenate(numbers)

@@ -55,7 +55,7 @@ def rescore(work: Path, settings: Sequence[str]) -> Rescored:
     before = documents_of(store.scan(store.list("ledger"))).collect()
     texts = before.filter(pl.col("shard").is_not_null())
     facts = texts.select(
-        "id", "text_hash", "source", "date", "lang", "is_synthetic", "text_chars", "shard", "row", *columns,
+        "id", "text_hash", "url", "source", "date", "lang", "is_synthetic", "text_chars", "shard", "row", *columns,
         license=pl.lit(None, pl.String), part=pl.lit(""),
     )  # fmt: skip
     scored = texts.filter(pl.col("quality_status").is_not_null() & (pl.col("quality_status") != NOT_SAMPLED))

@@ -101,6 +101,10 @@ class MinhashConfig(Strict):
 class DedupConfig(Strict):
     """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
 
+    url: bool = False
+    """Of documents from one address (filters/same_url.py) keep one, whatever their texts. Off: a page that changes,
+    such as a front page, has another text at each visit, and nothing says that one is the copy of the other."""
+
     minhash: MinhashConfig | None = None
     source_priority: tuple[str, ...] = ()
     """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""

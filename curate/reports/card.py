@@ -246,6 +246,8 @@ def _name(model: str) -> str:
 def _dedup(config: RunConfig) -> str:
     assert config.dedup
     text = "of documents with the same text one is kept"
+    if config.dedup.url:
+        text = f"of documents from one address, in its normal form and whatever their texts, one is kept; {text}"
     if near := config.dedup.minhash:
         text += (
             f"; and of near-copies: MinHash over shingles of {near.shingle.size} {near.shingle.unit} ({near.bands} "

@@ -58,6 +58,7 @@ def stage_of(rule: str) -> str:
     fixed = {
         "duplicate_id": "same record twice",
         "language": "language",
+        "dedup.same_url_as": "same URL",
         "dedup.exact_copy_of": "exact duplicates",
         "dedup.similarity": "near-duplicates",
         "dedup.keeper_rejected": "judge",
@@ -84,6 +85,7 @@ def funnel_rows(ledger: pl.LazyFrame) -> list[FunnelRow]:
         "language",
         *themes,
         "transform",
+        "same URL",
         "exact duplicates",
         "near-duplicates",
         "judge",

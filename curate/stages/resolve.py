@@ -1,7 +1,8 @@
 """resolve: which of the documents that passed the cheap bounds are kept for their duplicates.
 
-Holds 6 bytes of every document, 60 of one that shares its text or has an edge, and 8 of an edge. A document whose
-neighbours all left for others is compared with those others, once: `again`.
+Where the config compares addresses, one document of an address stays, and duplicates are resolved among those. Holds 6
+bytes of every document (with addresses 11), 60 of one that shares its text or address or has an edge, and 8 of an edge.
+A document whose neighbours all left for others is compared with those others, once: `again`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ from curate.stages.dedup import write_pairs
 from curate.step import Commit, ShardWriter, Task, iterate_shards
 from curate.storage import Store
 
-VERSION = 1
+VERSION = 2
 
 RUN_ROWS = 1 << 20
 
@@ -33,7 +34,7 @@ def task(bounded: Sequence[Commit], edges: Sequence[Commit], dedup: DedupConfig,
 
     `again`: whether to name the pairs that are still to be compared.
     """
-    of = [[commit.key for commit in bounded], [commit.key for commit in edges], dedup.source_priority, again]
+    of = [[commit.key for commit in bounded], [commit.key for commit in edges], dedup.source_priority, dedup.url, again]
     args = (tuple(bounded), tuple(edges), dedup, again)
     return Task("resolve", key("resolve", VERSION, clusters.VERSION, of), "all documents", resolve_all, args)
 
@@ -46,11 +47,15 @@ def resolve_all(
     dedup: DedupConfig,
     again: bool,  # noqa: FBT001 - tasks have positional arguments
 ) -> None:
-    """Write runs of kind `clusters` by document number: decisions.CLUSTERS of the documents that have a duplicate; and
-    with `again` of kind `pairs`: texts that stay, with the keepers of neighbours that left.
+    """Write runs by document number: of kind `clusters` decisions.CLUSTERS of the documents that have a duplicate, of
+    kind `same_url` decisions.SAME_URL; and with `again` of kind `pairs` texts that stay, with the keepers of neighbours
+    that left.
     """
     graph = _Graph(store, tuple(edges))
     involved = _Involved(store, bounded, graph)
+    if dedup.url:
+        for some in involved.leave_for_address(dedup).iter_slices(RUN_ROWS):
+            write_run(writer, "same_url", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
     documents, claims = involved.claims(dedup)
     resolved = clusters.resolve(claims, graph)
     similarity = clusters.similarities(claims, resolved, graph.with_similarity())
@@ -91,32 +96,51 @@ class _Involved:
     def __init__(self, store: Store, bounded: Sequence[Commit], graph: _Graph) -> None:
         self._store = store
         self._bounded = bounded
-        total = sum(commit.rows("bounded") for commit in bounded)
-        self._text = np.arange(total, dtype=np.uint32)
-        self._is = np.zeros(total, np.bool_)
-        for lowest, numbers in sharing(store, bounded, "bounded", "text_hash"):
-            self._text[numbers] = lowest
-            self._is[numbers] = True
+        self._text, self._is = self._equal("text_hash")
         for pairs in graph:
             self._is[pairs.ravel()] = True
         # The document that stands for a text has its edges; so have the others with that text.
         self._is |= self._is[self._text]
 
+    def _equal(self, column: str) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.bool_]]:
+        """Of each document the number of the first one with its hash, and whether two have it."""
+        total = sum(commit.rows("bounded") for commit in self._bounded)
+        first, shares = np.arange(total, dtype=np.uint32), np.zeros(total, np.bool_)
+        for lowest, numbers in sharing(self._store, self._bounded, "bounded", column):
+            first[numbers] = lowest
+            shares[numbers] = True
+        return first, shares
+
+    def leave_for_address(self, dedup: DedupConfig) -> pl.DataFrame:
+        """decisions.SAME_URL, by number; these documents take no further part."""
+        address, shares = self._equal("url_hash")
+        frames = list(self._passed(shares, []))
+        if not frames:
+            return pl.DataFrame(schema=decisions.SAME_URL)
+        found = pl.concat(frames)
+        number = found["number"].to_numpy()
+        left = decisions.same_urls(found, address[number].astype(np.int64), self._text[number].astype(np.int64), dedup)
+        self._is[left["number"].to_numpy()] = False
+        return left
+
     def claims(self, dedup: DedupConfig) -> tuple[pl.DataFrame, Claims]:
         """Those of them that passed: number, id and text_bytes, and what may be kept."""
-        columns = ["number", "text_bytes", "reason", *decisions.POLICY]
-        frames, claims, start = [], [], 0
-        for commit in self._bounded:
-            for table in iterate_shards(self._store, commit.of("bounded"), columns, ROWS):
-                chosen = self._is[start : start + table.num_rows]
-                start += table.num_rows
-                passed = pl.DataFrame(table).filter(pl.Series(chosen) & pl.col("reason").is_null())
-                text = self._text[passed["number"].to_numpy()].astype(np.int64)
-                frames.append(passed.select("number", "id", "text_bytes"))
-                claims.append(decisions.claims(passed, text, dedup))
-        if not frames:
-            nothing = pl.DataFrame(schema={"number": pl.Int64, "id": pl.Binary, "text_bytes": pl.Int64})
-            return nothing, Claims(np.empty(0, np.int64), (np.empty(0, np.int64),))
+        frames, claims = [pl.DataFrame(schema={"number": pl.Int64, "id": pl.Binary, "text_bytes": pl.Int64})], []
+        for passed in self._passed(self._is, ["text_bytes"]):
+            text = self._text[passed["number"].to_numpy()].astype(np.int64)
+            frames.append(passed.select("number", "id", "text_bytes"))
+            claims.append(decisions.claims(passed, text, dedup))
+        if not claims:
+            return frames[0], Claims(np.empty(0, np.int64), (np.empty(0, np.int64),))
         order = zip(*(each.order for each in claims), strict=True)
         texts = np.concatenate([each.text for each in claims])
         return pl.concat(frames), Claims(texts, tuple(np.concatenate(column) for column in order))
+
+    def _passed(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> Iterator[pl.DataFrame]:
+        """Of the chosen documents those that passed, some at a time: number, POLICY and `columns`."""
+        start, read = 0, ["number", *columns, *decisions.POLICY]
+        for commit in self._bounded:
+            for table in iterate_shards(self._store, commit.of("bounded"), [*read, "reason"], ROWS):
+                wanted = pl.Series(chosen[start : start + table.num_rows])
+                start += table.num_rows
+                yield pl.DataFrame(table).filter(wanted & pl.col("reason").is_null()).select(read)

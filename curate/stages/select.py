@@ -15,7 +15,7 @@ from curate import decisions
 from curate.config import RunConfig
 from curate.config.measures import Bounds
 from curate.corpus import Part, facts_of, first_numbers, read_frame, read_rows
-from curate.decisions import CLUSTERS, columns_of
+from curate.decisions import CLUSTERS, SAME_URL, columns_of
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
@@ -23,6 +23,7 @@ from curate.stages import census
 from curate.stages.census import TWINS
 from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
+from filters import same_url
 
 VERSION = 2
 
@@ -31,7 +32,11 @@ def identity(config: RunConfig) -> list[object]:
     """What of the config can change a decision before duplicates are looked at."""
     bounds = [[m.column, _dumped(m.filter.keep), {k: _dumped(v) for k, v in m.by_language.items()}]
               for m in config.measured]  # fmt: skip
-    return [VERSION, config.languages, bounds]
+    return [VERSION, config.languages, bounds, same_url.VERSION if _by_url(config) else None]
+
+
+def _by_url(config: RunConfig) -> bool:
+    return bool(config.dedup and config.dedup.url)
 
 
 def bound_tasks(parts: Sequence[Part], taken: Commit, config: RunConfig) -> list[Task]:
@@ -49,15 +54,22 @@ def _dumped(bounds: Bounds | None) -> dict[str, object] | None:
 
 
 def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken: Commit, config: RunConfig) -> None:
-    """Write kind `bounded`: the facts of each document, its number, its twin, and why it leaves here."""
+    """Write kind `bounded`: the facts of each document, its number, its twin, and why it leaves here; and where the
+    config compares addresses `url_hash`.
+    """
     facts = facts_of(store, part, columns_of(config))
     if facts.is_empty():
         return
     facts = facts.with_columns(number=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
     folded = _of_part(store, taken, "folded", facts, pl.DataFrame(schema=TWINS))
-    decided = decisions.bounded(facts, folded, census.shares(taken), config).to_arrow()
+    frame = decisions.bounded(facts, folded, census.shares(taken), config)
+    hashes = ["id", "text_hash"]
+    if _by_url(config):
+        frame = frame.with_columns(decisions.url_hashes(frame))
+        hashes.append("url_hash")
+    decided = frame.to_arrow()
     # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
-    for name in ("id", "text_hash"):
+    for name in hashes:
         place = decided.schema.get_field_index(name)
         decided = decided.set_column(place, pa.field(name, ID), decided.column(name).cast(ID))
     writer.write("bounded", decided)
@@ -148,5 +160,7 @@ def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config:
     if not shards:
         return None
     facts = pl.concat([read_frame(store, shard.name) for shard in shards])
+    other = _of_part(store, resolved, "same_url", facts, pl.DataFrame(schema=SAME_URL))
+    facts = decisions.with_same_url(facts.drop("url_hash", strict=False), other)
     found = _of_part(store, resolved, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
     return decisions.with_clusters(facts, found, config.dedup)

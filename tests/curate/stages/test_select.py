@@ -356,3 +356,29 @@ def test_a_measure_without_bounds_may_be_bounded_in_one_language():
     rows = [doc(1), doc(2, lang="deu_Latn")]
     measure, table = [{"filter": "length.words"}], {"de": {"length.words": {"max": 40}}}
     assert reasons(decided(rows, [], measure=measure, by_language=table)) == [None, "length.words=50.0 > 40.0"]
+
+
+@given(corpora(), graphs, st.lists(st.integers(0, 3), min_size=8, max_size=8))
+def test_of_one_address_the_best_stays_and_its_copies_leave_as_copies(rows, graph, page_of):
+    addresses = (None, "http://www.x.org/a/", "https://x.org/a?utm_source=b", "http://x.org/b")
+    rows = [row | {"url": addresses[page_of[int.from_bytes(row["id"], "big")]]} for row in rows]
+    settings = {"dedup": {"minhash": {}, "url": True, "source_priority": ["b", "a"]}}
+    table = decided(rows, graph, **settings)
+    passed = [r for r in table.iter_rows(named=True) if r["reason"] is None or r["reason"].startswith("dedup.")]
+    by_id = {r["id"].hex(): r for r in passed}
+    pages = {"http://www.x.org/a/": "a", "https://x.org/a?utm_source=b": "a", "http://x.org/b": "b"}
+    for row in passed:
+        same = [r for r in passed if r["url"] and row["url"] and pages[r["url"]] == pages[row["url"]]]
+        best = min(same, key=policy) if same else row
+        leaves = best["text_hash"] != row["text_hash"]
+        assert (row["reason"] or "").startswith("dedup.same_url_as=") == leaves
+        if leaves:
+            assert row["reason"] == f"dedup.same_url_as={best['id'].hex()}"
+            assert (row["cluster_id"], row["similarity"]) == (None, None)
+        else:
+            assert by_id[row["cluster_id"].hex()]["reason"] is None
+    left = [r["id"] for r in passed if r["cluster_id"] is None]
+    without = decided([row for row in rows if row["id"] not in left], graph, **settings)
+    seen = ["part", "row", "id", "reason", "cluster_id", "dup_count", "similarity"]
+    staying = table.filter(~pl.col("id").is_in(left))
+    assert without.select(seen).sort(seen[:2]).equals(staying.select(seen).sort(seen[:2]))
