@@ -30,6 +30,7 @@ from curate.stages import (
     extract,
     isolate,
     judge,
+    lines,
     measure,
     publish,
     resolve,
@@ -89,11 +90,14 @@ class Pipeline:
     """Of its lineage events."""
 
     def run(self) -> RunResult:
-        """plan, extract, [measure, dedup, select, judge, select], synthesize, [the same for the new rows], publish."""
+        """plan, extract, lines, [measure, dedup, select, judge, select], synthesize, [again for new rows], publish."""
         output = Store(self.config.output, self.work.disk)
         current = output.pointed("current")
         plan: Plan = self.wrap("plan", lambda: make_plan(self.config, self.work, rehash=self.rehash))
-        corpus = self._judged(Corpus(self.wrap("extract", lambda: self._extract(plan))))
+        parts = self.wrap("extract", lambda: self._extract(plan))
+        if self.config.dedup and self.config.dedup.lines:
+            parts = self.wrap("lines", lambda: self._lines(parts))
+        corpus = self._judged(Corpus(parts))
         if self.config.synthesize:
             drafts = self.wrap("synthesize", lambda: self._synthesize(corpus))
             corpus = self._judged(replace(corpus, parts=(*corpus.parts, *drafts)), of=" synthetic")
@@ -121,6 +125,18 @@ class Pipeline:
         self.missing += [{"content": s.content, "start": s.start, "end": s.end} for s, o in both if o.error]
         self._stop_if_partial()
         return tuple(Part(split.uri, o.commit) for split, o in both if o.commit)
+
+    def _lines(self, parts: Sequence[Part]) -> tuple[Part, ...]:
+        """The parts without the lines that many documents have; of what a model writes none is taken."""
+        assert self.config.dedup
+        assert self.config.dedup.lines
+        wanted, execution = self.config.dedup.lines, self.config.execution
+        counted = self._run_all("count lines", lines.count_tasks(parts, wanted, execution))
+        if isolated := self._isolated(parts, counted):
+            return self._lines(isolated)
+        found = self._run_all("boilerplate", lines.boilerplate_tasks(parts, counted, wanted, execution))
+        trimmed = self._run_all("trim", lines.trim_tasks(parts, found, wanted))
+        return tuple(Part(part.object, commit) for part, commit in zip(parts, trimmed, strict=True))
 
     def _measure(self, parts: Sequence[Part]) -> tuple[Part, ...]:
         stages = [("rewrite", rewrite.tasks, "rewritten"), ("measure", measure.tasks, "measures")]
@@ -276,7 +292,8 @@ class Pipeline:
         return {
             "name": self.config.name,
             "config": self.config.identity(),
-            "code": {"curate": card.package_version(), "extract": extract.VERSION, "rewrite": rewrite.VERSION,
+            "code": {"curate": card.package_version(), "extract": extract.VERSION, "lines": lines.VERSION,
+                     "rewrite": rewrite.VERSION,
                      "measure": measure.VERSION, "dedup": dedup.VERSION, "select": select.VERSION,
                      "resolve": resolve.VERSION, "publish": publish.VERSION},
             "models": self._models(),

@@ -2,8 +2,8 @@
 
 A *split* is a part of one input object. Each per-split stage commits a folder `stages/<stage>/<key>/` below the work
 folder, with numbered shards of one or more *kinds* and, last, `commit.json`. `extract` and `synthesize` write kind
-`documents`, and `rewrite` again where the config has a transform; `measure` writes `measures`, row for row alike;
-`judge` writes `scores`.
+`documents`, `trim` again where lines leave, and `rewrite` where the config has a transform; `measure` writes
+`measures`, row for row alike; `judge` writes `scores`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,6 @@
 """One YAML file -> one frozen, strict RunConfig. The only reader of YAML and of the environment."""
 
-from curate.config.dedup import DedupConfig, MinhashConfig, ShingleConfig
+from curate.config.dedup import DedupConfig, LinesConfig, MinhashConfig, ShingleConfig
 from curate.config.run import PLACEMENT, RunConfig
 from curate.config.sections import (
     PACKAGED_LANGUAGE_MODEL,
@@ -24,6 +24,7 @@ __all__ = [
     "InputConfig",
     "JudgeConfig",
     "LanguageConfig",
+    "LinesConfig",
     "LlmConfig",
     "MinhashConfig",
     "PublishConfig",

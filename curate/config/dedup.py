@@ -98,6 +98,23 @@ class MinhashConfig(Strict):
         return {**preset, **values, "shingle": shingle}
 
 
+class LinesConfig(Strict):
+    """Lines or paragraphs that many documents have leave all but one text of them, see curate/stages/lines.py."""
+
+    unit: Literal["line", "paragraph"] = "line"
+    """What a line feed ends, or two of them."""
+
+    min_documents: Annotated[int, Field(ge=2, le=1000)] = 10
+    """Documents with different texts that must have it."""
+
+    min_characters: Positive = 20
+    """A shorter one stays, however many have it: as headings and list items do, such as `Introduction`."""
+
+    scope: Literal["corpus", "source", "host"] = "corpus"
+    """Whose documents are counted together: all of the run, those of a source, or those of a host. By host, documents
+    without an address lose nothing."""
+
+
 class DedupConfig(Strict):
     """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
 
@@ -105,6 +122,7 @@ class DedupConfig(Strict):
     """Of documents from one address (filters/same_url.py) keep one, whatever their texts. Off: a page that changes,
     such as a front page, has another text at each visit, and nothing says that one is the copy of the other."""
 
+    lines: LinesConfig | None = None
     minhash: MinhashConfig | None = None
     source_priority: tuple[str, ...] = ()
     """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""

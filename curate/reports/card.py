@@ -11,7 +11,7 @@ import polars as pl
 import yaml
 
 import filters
-from curate.config import RunConfig
+from curate.config import LinesConfig, RunConfig
 from curate.config.lists import without_places
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
@@ -209,6 +209,8 @@ def _how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:
         f"language by fastText ({model}) on the first {language.max_chars:,} characters, `und` below "
         f"{language.min_letters} letters or a probability of {language.min_score:g}."
     ]
+    if config.dedup and config.dedup.lines:
+        steps.append(f"**lines**: {_lines(config.dedup.lines)}")
     if config.languages is not None:
         steps.append(f"**languages**: only {', '.join(config.languages)}.")
     if config.measure:
@@ -241,6 +243,15 @@ def _how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:
 def _name(model: str) -> str:
     """The last part of a model's or prompt's name: a path says nothing elsewhere and would enter the version."""
     return model.rstrip("/").rpartition("/")[2]
+
+
+def _lines(lines: LinesConfig) -> str:
+    among = {"corpus": "", "source": " of one source", "host": " of one host"}[lines.scope]
+    return (
+        f"a {lines.unit} of at least {lines.min_characters} characters that {lines.min_documents:,} or more different "
+        f"texts{among} have, but for case, diacritics, digits and white space, was taken out of all but one of them "
+        f"(`dedup.lines` in `transforms`)."
+    )
 
 
 def _dedup(config: RunConfig) -> str:

@@ -23,7 +23,7 @@ from curate.storage import Store
 from curate.text.buffers import text_array, text_buffers
 from curate.text.words import provider
 from filters import TextBatch
-from filters.rewrite import changed
+from filters.rewrite import Texts, changed
 
 VERSION = 1
 
@@ -49,11 +49,12 @@ def rewrite(documents: pa.Table, steps: Sequence[MeasureStep]) -> pa.Table:
         transform, before = filters.get_transform(step.transform), batch
         batch = transform.apply(before, **step.params)
         rewritten[transform.label] = changed(before, batch)
-    return _with_texts(documents, batch, rewritten) if rewritten else documents
+    return with_texts(documents, (batch.data, batch.offsets), rewritten) if rewritten else documents
 
 
-def _with_texts(documents: pa.Table, batch: TextBatch, rewritten: Rewritten) -> pa.Table:
-    texts = text_array(batch.data, batch.offsets)
+def with_texts(documents: pa.Table, new_texts: Texts, rewritten: Rewritten) -> pa.Table:
+    """The documents with these texts, their hashes, and the labels of what changed each."""
+    texts = text_array(*new_texts)
     hashes = documents.column("text_hash").to_pylist()
     labels = documents.column("transforms").to_pylist()
     for label, hit in rewritten.items():

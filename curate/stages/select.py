@@ -136,7 +136,7 @@ def tasks(
 
 def _dumped_dedup(config: RunConfig) -> dict[str, object] | None:
     # What texts were compared by is in the keys of the edges, of a tokenizer the content.
-    return config.dedup.model_dump(exclude={"minhash": {"shingle"}}) if config.dedup else None
+    return config.dedup.model_dump(exclude={"minhash": {"shingle"}, "lines": True}) if config.dedup else None
 
 
 def select_part(
