@@ -131,7 +131,7 @@ class Pipeline:
         assert self.config.dedup
         assert self.config.dedup.lines
         wanted, execution = self.config.dedup.lines, self.config.execution
-        counted = self._run_all("count lines", lines.count_tasks(parts, wanted, execution))
+        counted = self._run_all("lines", lines.count_tasks(parts, wanted, execution))
         if isolated := self._isolated(parts, counted):
             return self._lines(isolated)
         found = self._run_all("boilerplate", lines.boilerplate_tasks(parts, counted, wanted, execution))

@@ -12,6 +12,7 @@ from curate.reports import facts, run_record
 from curate.reports.facts import FunnelRow
 from curate.reports.pages import draw, render
 from curate.reports.run_record import Measure
+from curate.reports.trimmed import trimmed
 from curate.result import RunResult
 from curate.storage import Store
 
@@ -53,6 +54,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "tokens": sum(language.tokens for language in languages),
         "cross": facts.cross_language(ledger, config.seed),
         "duplicates": facts.duplicates(ledger),
+        "trimmed": trimmed(work, record, with_text=config.report.samples > 0),
         "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m, record.measures))],
         "by_language": run_record.by_language(record.measures),
         "judge": _judge(config, ledger),

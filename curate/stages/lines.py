@@ -1,7 +1,7 @@
 """lines: documents -> the documents without lines (or paragraphs) that many of them have. Runs between extract and
 rewrite, where the config asks for it.
 
-    count        per split: which texts have a line, as sorted runs
+    lines        per split: which texts have a line, as sorted runs
     boilerplate  per range of lines: those that `min_documents` different texts of their scope have
     trim         per split: its documents without those lines, with the label dedup.lines@1 where a text changed
 
@@ -67,7 +67,7 @@ def identity(lines: LinesConfig) -> list[object]:
 def count_tasks(parts: Sequence[Part], lines: LinesConfig, execution: ExecutionConfig) -> list[Task]:
     """One task a part."""
     return [
-        Task("count lines", key("count lines", part.key, identity(lines)), part.object, count_split,
+        Task("lines", key("lines", part.key, identity(lines)), part.object, count_split,
              (part.documents, lines, execution.batch_documents), divisible=True)
         for part in parts
     ]  # fmt: skip

@@ -51,6 +51,11 @@ def test_a_notice_leaves_all_texts_but_one_and_nothing_else_does(tmp_path: Path)
     assert stages["trim"].counts["trimmed"] in {SITES, SITES + 1}  # the text that keeps it may be that of two documents
     again, executed = run_inline(config)
     assert (again.version, sum(executed.values())) == (result.version, 0)
+    page = result.report.read_text()
+    assert "1 different ones were taken out" in page
+    assert "We use cookies to make" in page
+    run_inline(write_config(tmp_path, corpus(tmp_path / "again", 1), **sections))
+    assert "We use cookies" not in result.report.read_text()
     card = (result.output / "current" / "README.md").read_text()
     assert "**lines**: a line of at least 20 characters that 10 or more different texts have" in card
 
