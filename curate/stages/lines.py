@@ -7,7 +7,8 @@ rewrite, where the config asks for it.
 
 One text keeps each line, that with the smallest hash, as CCNet, Dolma and DCLM keep the first they meet: so what an
 article shares with its reprints is not lost to all of them, and whichever order the files come in, the same one has it.
-Texts are counted, not documents: copies of a text stay copies, for what comes after to count.
+Texts are counted, not documents: copies of a text stay copies, for what comes after to count. Of near-copies in that
+number all but one are left with what is their own, for bounds on the rest to judge; of nothing, transform.no_text.
 
 A run of hashes takes 16 bytes a line on disk. In memory are a range of them, and in `trim` 16 bytes for each line that
 leaves. What leaves depends on all documents, so another input trims every split again.

@@ -1,7 +1,7 @@
 """Addresses of one page have one spelling: rule by rule, and whatever is added that says nothing."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filters.same_url import TRACKING, one_spelling
@@ -69,6 +69,7 @@ def test_what_is_no_web_address_has_no_spelling(url: str | None) -> None:
     assert one_spelling(url) is None
 
 
+@settings(deadline=None)
 @given(addresses(), st.sampled_from(sorted(TRACKING)), st.text("abc%=", max_size=5))
 def test_what_says_nothing_of_the_page_changes_no_spelling(url: str, name: str, value: str) -> None:
     spelled = one_spelling(url)
@@ -78,6 +79,7 @@ def test_what_says_nothing_of_the_page_changes_no_spelling(url: str, name: str, 
     assert one_spelling(url.replace("http://", "HTTPS://www.")) == spelled
 
 
+@settings(deadline=None)
 @given(st.one_of(addresses(), st.text(), st.text().map(lambda text: f"http://{text}")))
 def test_a_spelling_is_its_own(url: str) -> None:
     spelled = one_spelling(url)
