@@ -5,11 +5,13 @@ never text.
     select  per part: the duplicates leave that `resolve` chose no keeper among, and what breaks a bound on a score
 """
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
+from blake3 import blake3
 
 from curate import decisions
 from curate.config import RunConfig
@@ -20,6 +22,7 @@ from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
 from curate.stages import census
+from curate.stages.arrange import KEPT, published_columns
 from curate.stages.census import TWINS
 from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
@@ -138,8 +141,15 @@ def select_part(
     noted = judged.weighed.notes["bound"] if judged.weighed else ""
     bound = float(noted) if noted else None
     decided = decisions.with_scores(facts, scores, config, bound, judged=judged.weighed is not None)
-    writer.count("in_decisions", len(decided))
+    writer.note(KEPT, _digest(decided, config))
     writer.write("decisions", decided.to_arrow())
+
+
+def _digest(decided: pl.DataFrame, config: RunConfig) -> str:
+    """Hash of what is published of the decisions: equal for equal rows, whatever else was measured or decided."""
+    values = io.BytesIO()
+    decided.filter(pl.col("status") == "kept").select(published_columns(config)).rechunk().write_ipc(values)
+    return blake3(values.getbuffer()).hexdigest(length=16)
 
 
 def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config: RunConfig) -> pl.DataFrame | None:
