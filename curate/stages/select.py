@@ -118,15 +118,15 @@ def tasks(
     weighed = judged.weighed.key if judged.weighed else None
     what = [VERSION, resolved.key if resolved else None, sorted(c.identity for c in judged.scores), weighed,
             _dumped(config.judge.keep) if config.judge and weighed else None,
-            _dumped_dedup(config)]  # fmt: skip
+            dedup_identity(config)]  # fmt: skip
     return [
         Task("select", key("select", what, each.key), part.object, select_part, (each, resolved, judged, config))
         for part, each in zip(parts, bounded, strict=True)
     ]
 
 
-def _dumped_dedup(config: RunConfig) -> dict[str, object] | None:
-    # What texts were compared by is in the keys of the edges, of a tokenizer the content.
+def dedup_identity(config: RunConfig) -> dict[str, object] | None:
+    """What of the section `dedup` can change a decision; what texts were compared by is in the keys of the edges."""
     return config.dedup.model_dump(exclude={"minhash": {"shingle"}}) if config.dedup else None
 
 
