@@ -5,6 +5,7 @@ clock, host or order of work. Equal keys mean equal results.
 """
 
 import json
+import struct
 from collections.abc import Mapping
 
 from blake3 import blake3
@@ -30,12 +31,12 @@ def document_id(source: str, record_key: str, payload: bytes) -> bytes:
     resist collisions; the lengths keep ("ab", "c") apart from ("a", "bc").
     """
     name, key_ = source.encode(), record_key.encode("utf-8", "surrogatepass")
-    head = b"".join([_length(name), name, _length(key_), key_, _length(payload)])
+    head = _length(len(name)) + name + _length(len(key_)) + key_ + _length(len(payload))
     return blake3(head).update(payload).digest(length=16)
 
 
-def _length(field: bytes) -> bytes:
-    return len(field).to_bytes(8, "little")
+_length = struct.Struct("<Q").pack
+"""8 bytes, little endian."""
 
 
 def text_hash(text: str) -> bytes:

@@ -170,7 +170,7 @@ class _Batch:
                          record.end)
             )  # fmt: skip
             return
-        beside = (record.url, record.record_key, record.license, record.lang, *record.extra.values())
+        beside = (record.url, record.license, record.lang, *record.extra.values())
         self.size += len(found) + _characters(beside)
         self.documents.append(
             _Document(
