@@ -228,7 +228,9 @@ class _Batch:
         codes = {lang: language.normalise_code(lang) if lang else None for lang in set(stated)}
         given = [codes[lang] for lang in stated]
         asked = [i for i, code in enumerate(given) if code is None]
-        found, probabilities = self.model.identify([texts[i].decode() for i in asked])
+        most = 4 * self.config.extract.language.max_chars  # More than the model looks at.
+        heads = [texts[i][:most].decode(errors="ignore") for i in asked]
+        found, probabilities = self.model.identify(heads)
         langs = [code or UNDETERMINED for code in given]
         scores: list[float | None] = [None] * len(texts)
         for i, code, score in zip(asked, found, probabilities, strict=True):

@@ -142,7 +142,8 @@ _ORDER = 0xFF
 _CONTROL, _MARK, _UNSTABLE, _SPACE, _FEED, _MALFORMED = 0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000
 """Of a code point: _BREAK or _DROP match it; normalisation orders it among its neighbours; NFC changes it, or composes
 it with what is before it; `str.isspace()`; a line feed. Of a text: it holds the first; has too many of the second in a
-row; may be no NFC (UAX #15, quick check); has white space that goes; is no UTF-8."""
+row; may be no NFC (UAX #15, quick check); has outer white space; has some before a line feed, or three of these in a
+row; is no UTF-8."""
 
 
 @cache
@@ -190,7 +191,7 @@ def _found(data, traits, most_marks):  # type: ignore[no-untyped-def]  # numba i
             elif trait & _FEED:
                 feeds = feeds + 1 if last & _FEED else 1
                 if feeds == 3 or last & (_SPACE | _FEED) == _SPACE:
-                    found |= _SPACE
+                    found |= _FEED
         last = trait
         p += size
     return found | last & _SPACE
@@ -257,7 +258,6 @@ def normalise(text: str) -> str:
         text = unicodedata.normalize("NFC", text)
         if _found_in(text) & _MARK:  # A character may become several marks.
             text = _surplus_marks().sub("", text)
-    if found & _SPACE:
-        text = "\n".join([line.rstrip() for line in text.split("\n")])
-        text = _GAPS.sub("\n\n", text).strip()
-    return text
+    if found & _FEED:
+        text = _GAPS.sub("\n\n", "\n".join([line.rstrip() for line in text.split("\n")]))
+    return text.strip()
