@@ -10,8 +10,8 @@ from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
-from curate.stages.arrange import load_tokenizer
 from curate.storage import find_inputs
+from curate.text.tokens import load_tokenizer
 
 
 def check(config: RunConfig) -> dict[str, tuple[int, int]]:
@@ -54,7 +54,10 @@ def check_compile_cache(config: RunConfig) -> None:
 def check_models(config: RunConfig) -> None:
     """Raises ConfigError or ModelError: a model or prompt is not there, or a bound is out of the rubric's reach."""
     if config.publish.tokenizer:
-        load_tokenizer(config.publish)
+        load_tokenizer(config.publish.tokenizer, "publish.tokenizer")
+    near = config.dedup.minhash if config.dedup else None
+    if near and near.shingle.tokenizer:
+        load_tokenizer(near.shingle.tokenizer, "dedup.minhash.shingle.tokenizer")
     if config.llm:
         session.Llm.identity_of(config.llm)
     if config.judge:

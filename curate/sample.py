@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
 from curate import readers
 from curate.config import InputConfig, RunConfig
+from curate.config.measures import transforms
 from curate.corpus import FACTS, no_facts
 from curate.errors import InputError
 from curate.lineage import uniform
@@ -18,6 +21,7 @@ from curate.stages.extract import extract
 from curate.stages.measure import measure
 from curate.stages.rewrite import rewrite
 from curate.storage import Disk, find_inputs, open_input
+from curate.text.buffers import text_buffers
 
 RANGE_BYTES = 4_000_000
 """Stored bytes of a stretch that is read as a whole: some hundred pages, so that a sample comes from many places."""
@@ -65,6 +69,18 @@ def measured_sample(config: RunConfig, number: int) -> Sample:
     place = {"part": pl.lit("sample"), "shard": pl.lit("sample"), "row": pl.int_range(pl.len(), dtype=pl.Int64)}
     whole = facts.with_columns(**place).select(no_facts(columns).columns)
     return Sample(documents, whole, found.read)
+
+
+def distinct_texts(config: RunConfig, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """The different texts among at most `number` documents, as dedup meets them: bytes and offsets; see text_buffers.
+
+    Drawn as by `measured_sample`, with its errors; the transforms are applied, no filter is measured.
+    """
+    rewriting = {"measure": tuple(transforms(config.measure)), "by_language": {}}
+    documents = measured_sample(config.model_copy(update=rewriting), number).documents
+    hashes = documents.column("text_hash").to_pylist()
+    first = {text_hash: row for row, text_hash in reversed(list(enumerate(hashes)))}
+    return text_buffers(documents.take(pa.array(sorted(first.values()), pa.int64())).column("text"))
 
 
 @dataclass

@@ -27,9 +27,6 @@ SHARD_BYTES = 128_000_000
 ROW_GROUP_BYTES = 4_000_000
 """Arrow bytes that are gathered before a row group is written: what a writer holds in memory, per kind."""
 
-WHOLE_ROWS = 1 << 20
-"""Rows of a row group in a file that is written at once."""
-
 STAGE_LEVEL, PUBLISHED_LEVEL = 1, 3
 """Of zstd. 110 MB of text in twelve languages: 45 MB in 0.45 CPU s, and 38 MB in 0.70. LZ4: 60 MB in 0.39."""
 
@@ -292,11 +289,13 @@ def parquet_writer(stream: IO[bytes], schema: pa.Schema, level: int | None) -> p
     )
 
 
-def write_file(store: Store, name: str, table: pa.Table) -> None:
-    """Make `table` the Parquet file `name`, at once."""
+@contextmanager
+def new_file(store: Store, name: str, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Takes tables, and makes them the Parquet file `name` at once when nothing failed."""
     shard = _ShardFile(store, name, "")
     try:
-        shard.add_whole(table, WHOLE_ROWS)
+        shard.add(schema.empty_table())
+        yield shard.add
         shard.close()
     finally:
         shard.abandon()

@@ -9,6 +9,7 @@ import filters
 from curate.config.lists import list_knobs
 from curate.errors import ConfigError
 from filters import Filter, TextBatch, Transform
+from filters.evaluation import EvaluationSets
 from filters.fasttext import Classifier
 
 EXAMPLE_URL = "https://www.harbour.no/visitors/office"
@@ -96,6 +97,8 @@ def _knobs(function: Callable[..., Any]) -> list[str]:
     shown = dict.fromkeys(lists, "path of a list, or several; one entry a line")
     shown |= {name: "language: path of a list, or several" for name in lists if get_origin(lists[name]) is Mapping}
     shown |= {name: "path of a fastText classifier, .bin or .ftz" for name in lists if lists[name] is Classifier}
+    said = "name: path of JSONL or text, several, or {files: ..., fields: [...]}"
+    shown |= {name: said for name in lists if lists[name] is EvaluationSets}
     return [
         f"param    {f'{knob.name}: {shown[knob.name]}' if knob.name in lists else knob}"
         for knob in _keyword_only(function)

@@ -1,16 +1,15 @@
 """One YAML file -> one frozen, strict RunConfig. The only reader of YAML and of the environment."""
 
+from curate.config.dedup import DedupConfig, MinhashConfig, ShingleConfig
 from curate.config.run import PLACEMENT, RunConfig
 from curate.config.sections import (
     PACKAGED_LANGUAGE_MODEL,
-    DedupConfig,
     ExecutionConfig,
     ExtractConfig,
     InputConfig,
     JudgeConfig,
     LanguageConfig,
     LlmConfig,
-    MinhashConfig,
     PublishConfig,
     ReportConfig,
     SynthesizeConfig,
@@ -30,5 +29,6 @@ __all__ = [
     "PublishConfig",
     "ReportConfig",
     "RunConfig",
+    "ShingleConfig",
     "SynthesizeConfig",
 ]

@@ -157,9 +157,11 @@ def _placed(config: RunConfig) -> RunConfig:
             f"extract.language.model: {language_model} is not there; expected a fastText model file or "
             f"{PACKAGED_LANGUAGE_MODEL}"
         )
-    tokenizer = config.publish.tokenizer
-    if tokenizer and not tokenizer.exists():
-        raise ConfigError(f"publish.tokenizer: {tokenizer} is not there; expected a tokenizer.json or its folder")
+    shingle = config.dedup.minhash.shingle if config.dedup and config.dedup.minhash else None
+    tokenizers = {"publish": config.publish.tokenizer, "dedup.minhash.shingle": shingle and shingle.tokenizer}
+    for section, tokenizer in tokenizers.items():
+        if tokenizer and not tokenizer.exists():
+            raise ConfigError(f"{section}.tokenizer: {tokenizer} is not there; expected a tokenizer.json or its folder")
     return config
 
 
@@ -198,4 +200,8 @@ def rebase(config: RunConfig, folder: Path) -> RunConfig:
         updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
     if config.publish.tokenizer:
         updates["publish"] = config.publish.model_copy(update={"tokenizer": Path(absolute(config.publish.tokenizer))})
+    if config.dedup and config.dedup.minhash and (tokenizer := config.dedup.minhash.shingle.tokenizer):
+        near = config.dedup.minhash
+        shingle = near.shingle.model_copy(update={"tokenizer": Path(absolute(tokenizer))})
+        updates["dedup"] = config.dedup.model_copy(update={"minhash": near.model_copy(update={"shingle": shingle})})
     return config.model_copy(update=updates)

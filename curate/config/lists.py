@@ -1,5 +1,5 @@
-"""Lists that filters look texts up in, and models that they ask: a config names files, a run depends on what they hold,
-and workers read them.
+"""Lists that filters look texts up in, evaluation sets that they look for, and models that they ask: a config names
+files, a run depends on what they hold, and workers read them.
 
 A list has one entry a line, in UTF-8; what follows a `#` at the front of a line or behind a space is a comment. Of the
 files a key knows the sha256 alone: a list or a model may be moved or renamed.
@@ -9,19 +9,22 @@ import hashlib
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from curate.config.values import Language, LocalUri, Strict
+from curate.config.values import Language, LocalUri, Strict, one_or_many
 from curate.config.yaml_source import KeyPath
 from curate.errors import ConfigError, CurateError, ModelError
 from curate.text.classifier import FastTextClassifier
+from curate.text.evaluation_file import EXPECTED as EXPECTED_SET
+from curate.text.evaluation_file import Format, format_of, read_rows
 from curate.text.fasttext_file import describe
 from filters.badwords import BadWords
+from filters.evaluation import EvaluationSets, Row, Settings
 from filters.fasttext import Classifier
 from filters.lists import Domains, Subwords, Words
 
@@ -41,11 +44,41 @@ class ListFile(Strict):
 def _files(value: object) -> object:
     """One path, several, or what was noted of them."""
     several = value if isinstance(value, list | tuple) else [value]
-    return tuple(ListFile(path=each) if isinstance(each, str) else each for each in several)
+    return tuple({"path": each} if isinstance(each, str) else each for each in several)
 
 
 Files = Annotated[tuple[Annotated[ListFile, Field(strict=False)], ...], BeforeValidator(_files), Field(min_length=1)]
 OneFile = Annotated[Files, Field(max_length=1)]
+
+
+class EvaluationFile(ListFile):
+    """One file of an evaluation set."""
+
+    format: Format = "text"
+    """By its name, noted with the sha256: the same bytes are other texts as JSONL than as lines."""
+
+
+class EvaluationSet(Strict):
+    """The files of one evaluation set."""
+
+    files: Annotated[
+        tuple[Annotated[EvaluationFile, Field(strict=False)], ...], BeforeValidator(_files), Field(min_length=1)
+    ]
+    """A path, or a list of them, relative to the YAML file."""
+
+    fields: Annotated[tuple[str, ...], BeforeValidator(one_or_many)] = ()
+    """Of JSONL: what is looked for, such as `[question, answer]`, each on its own; absent: every field with text."""
+
+
+def _set(value: object) -> object:
+    """One path, several, or `files` with `fields`."""
+    return {"files": value} if isinstance(value, str | list | tuple) else value
+
+
+Sets = Mapping[
+    Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")],
+    Annotated[EvaluationSet, BeforeValidator(_set)],
+]
 
 FORMS: Mapping[Any, Any] = {
     Domains: Files,
@@ -53,6 +86,7 @@ FORMS: Mapping[Any, Any] = {
     Subwords: Files,
     Mapping[str, BadWords]: Annotated[Mapping[Language, Files], Field(min_length=1)],
     Classifier: OneFile,
+    EvaluationSets: Annotated[Sets, Field(min_length=1)],
 }
 """Type of a filter's knob -> what a config says for it. Such a knob has to be there: an empty list never fires."""
 
@@ -80,7 +114,11 @@ def located(function: Callable[..., Any], params: Mapping[str, Any], folder: Pat
         check = (
             partial(_check_model, label=_label(function, params)) if kind is Classifier else partial(_check, kind=kind)
         )
-        if isinstance(params[name], Mapping):
+        if kind is EvaluationSets:
+            _check_settings(function, params, where)
+            sets = TypeAdapter(FORMS[kind]).validate_python(params[name])
+            found[name] = {each: _located_set(chosen, folder, where, (name, each)) for each, chosen in sets.items()}
+        elif isinstance(params[name], Mapping):
             by_language = TypeAdapter(FORMS[kind]).validate_python(params[name])
             if len(by_language) < len(params[name]):
                 raise ConfigError(f"{where((name,))}: a language stands there twice; give it one list of all its files")
@@ -95,7 +133,19 @@ def located(function: Callable[..., Any], params: Mapping[str, Any], folder: Pat
 
 def _label(function: Callable[..., Any], params: Mapping[str, Any]) -> str:
     """The label that is asked of a filter's model, by its knob of this name."""
-    return str(params.get("label", inspect.signature(function).parameters["label"].default))
+    return str(_given("label", function, params))
+
+
+def _check_settings(function: Callable[..., Any], params: Mapping[str, Any], where: Where) -> None:
+    """Raise ConfigError where the numbers beside evaluation sets mean nothing."""
+    try:
+        Settings(*(_given(name, function, params) for name in Settings._fields)).checked()
+    except ValueError as error:
+        raise ConfigError(f"{where(())}: {error}") from None
+
+
+def _given(name: str, function: Callable[..., Any], params: Mapping[str, Any]) -> Any:
+    return params.get(name, inspect.signature(function).parameters[name].default)
 
 
 def _located(
@@ -110,6 +160,22 @@ def _located(
         except (ValueError, ModelError) as error:
             raise ConfigError(f"{here}: {error}") from None
     return tuple(found)
+
+
+def _located_set(chosen: EvaluationSet, folder: Path, where: Where, at: KeyPath) -> EvaluationSet:
+    files = []
+    for file in _located(chosen.files, partial(_check_set, fields=chosen.fields), folder, where, at):
+        files.append(EvaluationFile(path=file.path, sha256=file.sha256, format=format_of(Path(file.path))))
+    return EvaluationSet(files=tuple(files), fields=chosen.fields)
+
+
+def _check_set(path: Path, fields: Sequence[str]) -> str:
+    """The sha256 of a file of an evaluation set, which is read. Raises ValueError for one that cannot serve."""
+    try:
+        read_rows(path, format_of(path), fields)
+        return _sha256(path)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}); {EXPECTED_SET}") from None
 
 
 def _check(path: Path, kind: Any) -> str:
@@ -170,6 +236,9 @@ def without_places(params: Mapping[str, Any]) -> dict[str, Any]:
 def _hashes(value: Any) -> Any:
     if isinstance(value, tuple) and all(isinstance(each, ListFile) for each in value):
         return sorted({f"sha256:{file.sha256}" for file in value})
+    if isinstance(value, EvaluationSet):
+        files = sorted({f"{file.format} sha256:{file.sha256}" for file in value.files})
+        return {"files": files, "fields": sorted(set(value.fields))}
     return {key: _hashes(each) for key, each in value.items()} if isinstance(value, Mapping) else value
 
 
@@ -180,6 +249,8 @@ def knobs(function: Callable[..., Any], params: Mapping[str, Any]) -> dict[str, 
 
 
 def _content(kind: Any, value: Any) -> Any:
+    if kind is EvaluationSets:
+        return _read_sets(tuple((name, each) for name, each in value.items()))
     if isinstance(value, Mapping):
         return {lang: _content(_of_one(kind), files) for lang, files in value.items()}
     return _read(kind, tuple((file.path, file.sha256) for file in value))
@@ -200,6 +271,32 @@ def _read(kind: Any, files: tuple[tuple[str, str], ...]) -> Any:
         _expect(path, hashlib.sha256(data).hexdigest(), sha256)
         found += entries(data, kind)
     return kind.of(found)
+
+
+@lru_cache(maxsize=4)
+def _read_sets(sets: tuple[tuple[str, EvaluationSet], ...]) -> EvaluationSets:
+    """Once a worker."""
+    for file in (file for _, each in sets for file in each.files):
+        try:
+            _expect(file.path, _sha256(Path(file.path)), file.sha256)
+        except OSError as error:
+            raise CurateError(f"{file.path}: cannot be read ({error.strerror}); put it back and run again") from None
+    return packed(sets)
+
+
+def packed(sets: Iterable[tuple[str, EvaluationSet]]) -> EvaluationSets:
+    """The texts of the sets by their names. Raises ValueError or OSError as `read_rows` does."""
+    return EvaluationSets.of({name: _rows(each) for name, each in sets})
+
+
+def _rows(chosen: EvaluationSet) -> list[Row]:
+    """Of all files of a set; the lines of a later one are numbered after those of the one before."""
+    rows: list[Row] = []
+    for file in chosen.files:
+        before = rows[-1].item if rows else 0
+        found = read_rows(Path(file.path), file.format, chosen.fields)
+        rows += [row._replace(item=row.item + before) for row in found] if before else found
+    return rows
 
 
 def _expect(path: str, found: str, expected: str) -> None:

@@ -13,11 +13,11 @@ from pydantic import (
     model_validator,
 )
 
+from curate.config.dedup import DedupConfig
 from curate.config.languages import LanguageBounds, each_once, faults, with_languages
 from curate.config.lists import without_places
 from curate.config.measures import Measured, MeasureStep, measured, repeated
 from curate.config.sections import (
-    DedupConfig,
     ExecutionConfig,
     ExtractConfig,
     InputConfig,
@@ -127,8 +127,10 @@ class RunConfig(Strict):
             key=repr,
         )
         language = whole["extract"]["language"]
+        near = whole["dedup"] and whole["dedup"]["minhash"]
         for section, name in ((language, "model"), (whole["llm"], "model"), (whole["judge"], "rubric"),
-                              (whole["synthesize"], "prompt"), (whole["publish"], "tokenizer")):  # fmt: skip
+                              (whole["synthesize"], "prompt"), (whole["publish"], "tokenizer"),
+                              (near and near["shingle"], "tokenizer")):  # fmt: skip
             if section and section[name]:
                 section[name] = without_place(section[name])
         return whole

@@ -100,32 +100,6 @@ class ExtractConfig(Strict):
     """An HTML page with more tags is quarantined."""
 
 
-class MinhashConfig(Strict):
-    """MinHash LSH over word shingles. Defaults: FineWeb's 14 bands of 8 rows over 5 words."""
-
-    bands: Positive = 14
-    rows: Positive = 8
-    shingle_words: Annotated[int, Field(gt=0, le=64)] = 5
-    min_similarity: Share = 0.75
-    """Exact shingle Jaccard, computed on the texts, below which a candidate pair is no edge."""
-
-    min_containment: Share | None = None
-    """A candidate pair is an edge as well where the smaller text's shingles are contained to this share in the other's.
-    Absent: the Jaccard alone decides."""
-
-    seed: int = 1
-    leaders: Positive = 16
-    """Members of a bucket of equal band keys that all others of the bucket are compared with."""
-
-
-class DedupConfig(Strict):
-    """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
-
-    minhash: MinhashConfig | None = None
-    source_priority: tuple[str, ...] = ()
-    """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""
-
-
 class LlmConfig(Strict):
     """The model that judges and writes: a vLLM child of ours, or an endpoint that already runs."""
 

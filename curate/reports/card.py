@@ -248,12 +248,14 @@ def _dedup(config: RunConfig) -> str:
     text = "of documents with the same text one is kept"
     if near := config.dedup.minhash:
         text += (
-            f"; and of near-copies: MinHash over {near.shingle_words}-word shingles ({near.bands} bands of "
-            f"{near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
+            f"; and of near-copies: MinHash over shingles of {near.shingle.size} {near.shingle.unit} ({near.bands} "
+            f"bands of {near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
             f"{near.min_similarity:g}, decides"
         )
-    order = f"source ({', '.join(config.dedup.source_priority)}), " if config.dedup.source_priority else ""
-    return f"{text}. Kept: by {order}length (longest), date (oldest), id."
+    sources = config.dedup.source_priority
+    said = {"source": f"source ({', '.join(sources)})", "real": "real before synthetic"}
+    order = [said.get(name, name) for name in config.dedup.prefer if name != "source" or sources]
+    return f"{text}. Of duplicates the one is kept that comes first by: {', '.join([*order, 'smallest id'])}."
 
 
 def _missing(config: RunConfig) -> str:

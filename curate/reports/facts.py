@@ -168,7 +168,8 @@ class CrossLanguage:
 def cross_language(ledger: pl.LazyFrame, seed: int) -> CrossLanguage:
     """How many near-duplicates crossed a language, and ten of them."""
     keepers = (
-        ledger.filter((pl.col("cluster_id") == pl.col("id")) & (rule_of("reason").ne_missing("duplicate_id")))
+        ledger.filter((pl.col("dup_count") > 1) & (pl.col("cluster_id") == pl.col("id")))
+        .filter(rule_of("reason").ne_missing("duplicate_id"))
         .select("cluster_id", keeper_hash="text_hash", keeper_url="url", keeper_lang="lang")
     )  # fmt: skip
     removed = ledger.filter(rule_of("reason").is_in(["dedup.similarity", "dedup.keeper_rejected"]))

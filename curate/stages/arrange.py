@@ -5,7 +5,6 @@ ranges of these runs.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,21 @@ import pyarrow as pa
 
 from curate.config import PublishConfig, RunConfig
 from curate.corpus import Part, halves, read_frame
-from curate.errors import ConfigError
 from curate.lineage import key, uniform
 from curate.runs import write_run
 from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
 from curate.step import Commit, ShardWriter, Task, take_rows
-from curate.storage import Store, content_hash
+from curate.storage import Store
+from curate.text.tokens import load_tokenizer, tokenizer_file
 
 VERSION = 1
 
 DECIDED = ["id", "cluster_id", "dup_count", "quality", "quality_status", "quality_source", "quality_model", "shard",
            "row", "text_bytes"]  # fmt: skip
 """Columns of the decisions that a published row takes over; the rest comes from the document's own shard."""
+
+KEPT = "kept"
+"""Name of the note of a commit of `select` that holds a digest of what is published of it."""
 
 RUN_BYTES = 48_000_000
 """Text bytes of a run: it is in memory three times while it is put in order."""
@@ -37,6 +39,11 @@ GROUP_BYTES = 1_000_000
 def published_measures(config: RunConfig) -> list[str]:
     """Columns of the measures with `publish: true`."""
     return [measured.column for measured in config.measured if measured.filter.publish]
+
+
+def published_columns(config: RunConfig) -> list[str]:
+    """Columns of the decisions that a published row depends on."""
+    return [*DECIDED, *published_measures(config)]
 
 
 def extra_columns(config: RunConfig) -> dict[str, str]:
@@ -56,23 +63,16 @@ def identity(config: RunConfig) -> list[object]:
     return [VERSION, SCHEMA_VERSION, config.seed, share, tokenizer, columns]
 
 
-def tokenizer_file(config: PublishConfig) -> Path | None:
-    """The tokenizer.json that counts tokens."""
-    path = config.tokenizer
-    return path / "tokenizer.json" if path is not None and path.is_dir() else path
-
-
 def tokenizer_hash(config: PublishConfig) -> str | None:
     """Hex sha256 of the tokenizer; None where none is configured."""
-    file = tokenizer_file(config)
-    return content_hash(str(file)) if file else None
+    return tokenizer_file(config.tokenizer).sha256 if config.tokenizer else None
 
 
 def tasks(parts: Sequence[Part], decisions: Sequence[Commit], config: RunConfig) -> list[Task]:
-    """One task a distinct part, with its decisions."""
+    """One task a distinct part, with its decisions; done where what is published of them did not change."""
     what = identity(config)
     return [
-        Task("arrange", key("arrange", what, part.texts.identity, decided.key), part.object, arrange_part,
+        Task("arrange", key("arrange", what, part.texts.identity, decided.notes.get(KEPT)), part.object, arrange_part,
              (decided, config))
         for part, decided in zip(parts, decisions, strict=True)
     ]  # fmt: skip
@@ -80,7 +80,7 @@ def tasks(parts: Sequence[Part], decisions: Sequence[Commit], config: RunConfig)
 
 def arrange_part(writer: ShardWriter, store: Store, decisions: Commit, config: RunConfig) -> None:
     """Write runs of kind `rows` by the first half of the id: the columns of `data_schema`."""
-    columns = [*DECIDED, "status", *published_measures(config)]
+    columns = [*published_columns(config), "status"]
     for shard in decisions.of("decisions"):
         kept = read_frame(store, shard.name, columns).filter(pl.col("status") == "kept")
         for (name,), rows in kept.group_by("shard", maintain_order=True):
@@ -140,24 +140,10 @@ def _splits(clusters: pl.Series, config: RunConfig) -> pa.Array:
     return pa.array(names, pa.string())
 
 
-def load_tokenizer(config: PublishConfig) -> Any:
-    """The tokenizer that counts. Raises ConfigError where its file is none."""
-    from tokenizers import Tokenizer  # 0.2 s and 100 MB that a run without exact counts does not pay
-
-    file = tokenizer_file(config)
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception as error:  # noqa: BLE001 - the library raises nothing narrower
-        raise ConfigError(f"publish.tokenizer: {file}: {error}; expected a tokenizer.json or its folder") from None
-    # Many files bring the truncation and padding of the model that they were made for.
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
 def _token_counts(texts: pa.ChunkedArray, config: PublishConfig) -> pa.Array:
     """Exact counts without special tokens; nulls where no tokenizer is configured."""
     if config.tokenizer is None:
         return pa.nulls(len(texts), pa.int64())
-    encoded = load_tokenizer(config).encode_batch(texts.to_pylist(), add_special_tokens=False)
+    tokenizer = load_tokenizer(config.tokenizer, "publish.tokenizer")
+    encoded = tokenizer.encode_batch(texts.to_pylist(), add_special_tokens=False)
     return pa.array([len(e.ids) for e in encoded], pa.int64())

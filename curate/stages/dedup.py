@@ -22,7 +22,9 @@ from curate.config import ExecutionConfig, MinhashConfig
 from curate.corpus import Part, distinct, first_numbers, halves
 from curate.lineage import key
 from curate.runs import KEY, Range, UInt64s, cut, equal_ranges, ranges_for, read_range, write_run
+from curate.saturation import saturated
 from curate.schema import EDGES
+from curate.shingles import shingles_of
 from curate.stages.isolate import looked_at
 from curate.step import ALL, Commit, Rows, Shard, ShardWriter, Task, iterate_shards, take_rows
 from curate.storage import Store
@@ -65,7 +67,7 @@ class Signed:
 
 def identity(config: MinhashConfig) -> list[object]:
     """What of the config can change a signature; the other fields only matter later."""
-    return [VERSION, minhash.VERSION, config.bands, config.rows, config.shingle_words, config.seed]
+    return [VERSION, minhash.VERSION, config.bands, config.rows, shingles_of(config).identity(), config.seed]
 
 
 def sign_tasks(parts: Sequence[Part], config: MinhashConfig, execution: ExecutionConfig) -> list[Task]:
@@ -104,7 +106,7 @@ def verify_tasks(
     """Tasks over ranges of the candidate pairs (kind `pairs` of the commits)."""
     runs = tuple(run for commit in candidates for run in commit.of("pairs"))
     of = [[each.texts.identity for each in signed], [commit.key for commit in candidates], VERSION,
-          config.shingle_words, config.min_similarity, config.min_containment]  # fmt: skip
+          shingles_of(config).identity(), config.min_similarity, config.min_containment]  # fmt: skip
     rows = max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS)
     return [
         Task("verify", key("verify", of, list(codes)), f"range {n}", verify_pairs, (tuple(signed), runs, codes, config))
@@ -121,21 +123,25 @@ def sign_split(
     rows: Rows = ALL,
 ) -> None:
     """Write kind `texts`, a row a document: the two halves of its text's hash and its bytes; and runs of kind `bands`:
-    one key a band and document with a word, with the document's number in the split.
+    one key a band and document that is compared, with the document's number in the split.
     """
     a, b = minhash.permutations(config.bands * config.rows, config.seed)
     first = dict(zip([s.name for s in documents.of("documents")], _starts(documents), strict=True))
     pending: list[tuple[UInt64s, Int64s]] = []
     for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
         data, offsets = text_buffers(table.column("text"))
-        minima, shingles = minhash.text_signatures(data, offsets, a, b, size=config.shingle_words)
+        minima, number = minhash.text_signatures(data, offsets, a, b, shingles_of(config))
+        full = saturated(minima, number, shingles_of(config))
+        compared = (number > 0) & ~full
         writer.count("looked_at", table.num_rows)
-        writer.count("without_words", int((shingles == 0).sum()))
+        writer.count("without_words", int((number == 0).sum()))
+        writer.count("short", int((number == 1).sum()))
+        writer.count("saturated", int(full.sum()))
         high, low = halves(table.column("text_hash")).T
         writer.write("texts", pa.table({"high": high, "low": low, "bytes": np.diff(offsets).astype(np.uint32)}))
-        # Texts without words all look alike: they have no key.
-        keys = minhash.band_keys(minima[shingles > 0], config.bands, config.rows)
-        pending.append((keys.ravel(), np.repeat(first[shard.name] + row[shingles > 0], config.bands)))
+        # Texts without words all look alike, and so do those that hold every shingle of their language: no key.
+        keys = minhash.band_keys(minima[compared], config.bands, config.rows)
+        pending.append((keys.ravel(), np.repeat(first[shard.name] + row[compared], config.bands)))
         if sum(len(keys) for keys, _ in pending) >= RUN_KEYS:
             _write_bands(writer, pending)
     _write_bands(writer, pending)
@@ -281,7 +287,7 @@ def _shingle_sets(
     text_hashes: list[bytes] = []
     for shard, rows in _places(signed, numbers):
         table = take_rows(store, shard.name, rows, ["text", "text_hash"])
-        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), size=config.shingle_words)
+        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), shingles_of(config))
         hashes.append(found)
         counts.append(np.diff(first))
         text_hashes += table.column("text_hash").to_pylist()

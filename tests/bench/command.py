@@ -1,8 +1,8 @@
 """`curate run` as a user starts it, in a process of its own, with what it took: seconds, CPU seconds, peak memory.
 
-Memory is the kernel's own high-water mark (VmHWM in /proc/PID/status) of each process below the command, read ten times
-a second: a peak between two readings is in the next one, and only what a process gained in its last tenth of a second
-is lost.
+Memory is the kernel's own high-water mark (VmHWM in /proc/PID/status) of each process below the command, and what of it
+is swapped out, read ten times a second: a peak between two readings is in the next one, and only what a process gained
+in its last tenth of a second is lost.
 """
 
 import json
@@ -36,10 +36,10 @@ class Measured:
     """User and system time of every process below the command."""
 
     worker_peak_bytes: int
-    """Highest resident memory of any Ray worker."""
+    """Highest memory of any Ray worker, resident and swapped."""
 
     driver_peak_bytes: int
-    """Highest resident memory of the command's own process."""
+    """Highest memory of the command's own process, resident and swapped."""
 
     result: Mapping[str, Any]
     """What `--json` printed."""
@@ -63,13 +63,14 @@ def run_curate(
     *,
     config: Path = CONFIG,
     workers: int = CORES,
+    options: Sequence[str] = (),
     environment: Mapping[str, str] | None = None,
 ) -> Measured:
-    """Curate the WARC files below `source` into `folder`/out, with work in `folder`/work. A failed run ends it all."""
+    """Curate the files below `source` into `folder`/out, with work in `folder`/work. A failed run ends it all."""
     output = folder / "out"
     args = [
         sys.executable, "-m", "flows.cli", "run", str(config), "--input", f"docs={source}", "--output", str(output),
-        "--work", str(folder / "work"), "--workers", str(workers), "--no-llm", "--json",
+        "--work", str(folder / "work"), "--workers", str(workers), "--no-llm", "--json", *options,
     ]  # fmt: skip
     before = _pointer_changed_at(output)
     began_at, began = time.time_ns(), time.monotonic()
@@ -102,11 +103,9 @@ def imports_peak_bytes() -> int:
 
 
 def _high_water(status: str) -> int:
-    """Bytes of VmHWM; 0 for a process without memory, such as one that has just ended."""
-    for line in status.splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    """Bytes of VmHWM and VmSwap; 0 for a process without memory, such as one that has just ended."""
+    lines = (line.split() for line in status.splitlines() if line.startswith(("VmHWM:", "VmSwap:")))
+    return sum(int(kilobytes) * 1024 for _, kilobytes, _ in lines)
 
 
 @dataclass

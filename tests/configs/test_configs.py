@@ -152,7 +152,7 @@ def test_the_fineweb_recipe_has_the_papers_bounds() -> None:
     assert config.dedup is not None
     assert config.dedup.minhash is not None
     minhash = config.dedup.minhash
-    assert (minhash.bands, minhash.rows, minhash.shingle_words) == (14, 8, 5)
+    assert (minhash.bands, minhash.rows, minhash.shingle.unit, minhash.shingle.size) == (14, 8, "words", 5)
     families = ("gopher.", "repetition.", "fineweb.", "c4.", "url.blocked_domain")
     bounded = [f for f in filters.FILTERS.values() if f.name.startswith(families) and "@" not in f.name]
     bounded = [f for f in bounded if f.default != filters.Bounds()]

@@ -21,7 +21,7 @@ from tests.curate.runs import MEASURES
 
 ONE = pa.table({"text": pa.array(["One short text."], pa.large_string()), "lang": ["eng_Latn"]})
 measure(ONE, [FilterConfig.model_validate(chosen) for chosen in MEASURES])
-minima, _ = minhash.text_signatures(*text_buffers(ONE.column("text")), *minhash.permutations(112, 1), size=5)
+minima, _ = minhash.text_signatures(*text_buffers(ONE.column("text")), *minhash.permutations(112, 1))
 minhash.band_keys(minima, 14, 8)
 language.load(LanguageConfig()).identify(["One short text."])
 

@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate import minhash
+from curate.config.dedup import MAX_SHINGLE_SIZE
+from curate.shingles import Shingles
 
 NUMBER = re.compile(r"\d+(?:[.,\u060c\u066b\u066c]\d+)*")
 LONE_SCRIPTS = ("CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "HANGUL", "THAI")
@@ -34,7 +36,7 @@ def split(values, first):
 
 
 def hashes_of(*texts, size=5):
-    return split(*minhash.shingle_hashes(*packed(texts), size=size))
+    return split(*minhash.shingle_hashes(*packed(texts), Shingles(size=size)))
 
 
 def expected_words(text):
@@ -140,7 +142,7 @@ def test_shingles_follow_the_declared_rule(texts, size):
 
 
 @pytest.mark.parametrize("num_words", [1, 4, 5, 6, 1023, 1024, 1025, 1028, 5000])
-@pytest.mark.parametrize("size", [1, 5, minhash.MAX_SHINGLE_WORDS])
+@pytest.mark.parametrize("size", [1, 5, MAX_SHINGLE_SIZE])
 def test_long_texts_have_every_shingle(num_words, size):
     text = (
         " ".join(f"w{chr(97 + i % 26)}{chr(97 + i // 26 % 26)}" + "漢" * (i % 7 == 0) for i in range(num_words))
@@ -198,8 +200,8 @@ def test_signatures_equal_datasketch(texts, num_perm, seed):
 @settings(deadline=None)  # the first call compiles
 def test_signatures_of_texts_are_those_of_their_shingles(texts, size):
     a, b = minhash.permutations(17, 3)
-    hashes, first = minhash.shingle_hashes(*packed(texts), size=size)
-    minima, num_shingles = minhash.text_signatures(*packed(texts), a, b, size=size)
+    hashes, first = minhash.shingle_hashes(*packed(texts), Shingles(size=size))
+    minima, num_shingles = minhash.text_signatures(*packed(texts), a, b, Shingles(size=size))
     np.testing.assert_array_equal(minima, minhash.signatures(hashes, first, a, b))
     np.testing.assert_array_equal(num_shingles, np.diff(first))
 
@@ -223,7 +225,7 @@ def test_a_slice_of_a_batch_is_read_in_place():
 @given(TEXTS)
 @settings(deadline=None)  # the first call compiles
 def test_sets_are_sorted_and_distinct(texts):
-    sets = split(*minhash.shingle_sets(*packed(texts), size=2))
+    sets = split(*minhash.shingle_sets(*packed(texts), Shingles(size=2)))
     assert [s.tolist() for s in sets] == [sorted(set(h.tolist())) for h in hashes_of(*texts, size=2)]
 
 
@@ -284,7 +286,7 @@ def test_probability_is_the_published_curve(similarity, expected):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: minhash.shingle_hashes(*packed(["a"]), size=0), "shingle size: got 0 words, expected 1..64"),
+        (lambda: Shingles(size=0), "shingle size: got 0 words, expected 1..64"),
         (lambda: minhash.permutations(0, 1), "num_perm: got 0, expected at least 1"),
         (lambda: minhash.band_keys(np.zeros((1, 8), np.uint64), 3, 3), "got 3 x 3, expected at most the 8 hashes"),
         (lambda: minhash.shingle_hashes(packed(["a"])[0], np.array([0, 2])), "ascending within 0..1"),

@@ -1,6 +1,7 @@
 """A sample of the inputs: which documents, and that it says of them what a run does."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from curate.config.file import load
 from curate.corpus import no_facts
 from curate.decisions import columns_of, select
 from curate.errors import ConfigError
-from curate.sample import measured_sample
+from curate.sample import distinct_texts, measured_sample
 from tests.curate.inline import run_inline
 from tests.curate.runs import write_config
 
@@ -75,3 +76,15 @@ def test_an_empty_input_is_an_empty_sample(tmp_path: Path) -> None:
     assert found.facts.schema == no_facts(columns_of(config)).schema
     with pytest.raises(ConfigError, match="nothing there"):
         measured_sample(load(write_config(tmp_path / "b", [{"source": "s", "uri": "nowhere"}])), 10)
+
+
+def test_the_texts_for_dedup_are_the_different_ones_after_the_transforms(tmp_path: Path) -> None:
+    inputs = corpus(tmp_path / "in", files=2, each=5)
+    (tmp_path / "in/2.jsonl").write_bytes((tmp_path / "in/1.jsonl").read_bytes().replace(b"http://x", b"http://y"))
+    config = load(write_config(tmp_path / "run", inputs, measure=STEPS))
+    data, offsets = distinct_texts(config, 100)
+    found = [data[start:end].tobytes().decode() for start, end in pairwise(offsets.tolist())]
+    measured = measured_sample(config, 100).documents.column("text").to_pylist()
+    assert len(measured) == 15
+    assert sorted(found) == sorted(set(measured))
+    assert len(found) == 10

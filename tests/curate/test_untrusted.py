@@ -23,9 +23,9 @@ from curate.errors import ConfigError, CurateError, InputError, ModelError
 from curate.llm import packaged, prompts
 from curate.llm.cache import FILE, ResponseCache
 from curate.readers import parquet
-from curate.stages.arrange import load_tokenizer
 from curate.storage import find_inputs
 from curate.text.language import LanguageModel
+from curate.text.tokens import load_tokenizer
 from flows.cli import app
 from flows.failures import printable
 from tests.curate.hostile import HOSTILE, rendered
@@ -111,8 +111,7 @@ def into_language_model(folder: Path, planted: bytes) -> None:
 
 def into_tokenizer(folder: Path, planted: bytes) -> None:
     (folder / "tokenizer.json").write_bytes(planted)
-    values = {"name": "x", "inputs": [{"source": "s", "uri": "a"}], "output": "o", "work": "w"}
-    load_tokenizer(RunConfig.model_validate(values | {"publish": {"tokenizer": folder / "tokenizer.json"}}).publish)
+    load_tokenizer(folder / "tokenizer.json", "publish.tokenizer")
 
 
 def into_model_folder(folder: Path, planted: bytes) -> None:

@@ -2,16 +2,20 @@ import random
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from curate import minhash
 from curate.config import ExecutionConfig, MinhashConfig
 from curate.lineage import text_hash
+from curate.shingles import shingles_of
 from curate.stages import dedup
 from curate.storage import Store
+from curate.text.buffers import text_buffers
 from tests.curate.stages_harness import document, part, rows_of, run_inline
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "e", "i", "o", "u", "ar", "el", "in")]
@@ -113,3 +117,23 @@ def test_a_large_bucket_costs_leaders_not_squares(tmp_path: Path) -> None:
     # Every text has an edge to the leader that all are compared with.
     degree = pl.concat([found["a"], found["b"]]).value_counts()["count"]
     assert degree.max() == 59
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"preset": "dolma3"}, {"preset": "nemo"}, {"shingle": {"normalise": ["lower"]}}, {"min_shingles": 100}],
+    ids=["dolma3", "nemo", "fewer steps", "short texts"],
+)
+def test_edges_are_of_the_shingles_that_the_config_asks_for(tmp_path: Path, settings: dict[str, Any]) -> None:
+    texts = list(dict.fromkeys(families(5, originals=6)))
+    config = MinhashConfig(**settings, bands=60, rows=3, min_similarity=0.5)
+    found = edges(Store(tmp_path), [texts], config)
+    buffers = text_buffers(pa.chunked_array([pa.array(texts, pa.large_string())]))
+    pairs = np.array(list(combinations(range(len(texts)), 2)))
+    exact = minhash.overlaps(*minhash.shingle_sets(*buffers, shingles_of(config)), pairs).jaccard
+    truth = {
+        tuple(sorted((text_hash(texts[i]), text_hash(texts[j])))): s
+        for (i, j), s in zip(pairs.tolist(), exact, strict=True)
+        if s >= 0.5
+    }
+    assert {(a, b): s for a, b, s in found.iter_rows()} == truth

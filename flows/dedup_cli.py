@@ -1,0 +1,105 @@
+"""`curate dedup ...`: what deduplication would find and cost."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.failures import printable
+
+
+class Unit(StrEnum):
+    """What shingles are made of; tokens need a config, which names their tokenizer."""
+
+    WORDS = "words"
+    CHARACTERS = "characters"
+
+
+class Preset(StrEnum):
+    """Parameters of the field."""
+
+    FINEWEB = "fineweb"
+    NEMO = "nemo"
+    DOLMA3 = "dolma3"
+
+
+app = typer.Typer(no_args_is_help=True, help="Plan deduplication.")
+
+
+@app.callback()
+def dedup() -> None:
+    """Plan deduplication."""
+
+
+@app.command()
+def plan(
+    config: Annotated[Path | None, typer.Argument(help="YAML file of a run; its inputs are sampled.")] = None,
+    *,
+    preset: Annotated[list[Preset] | None, typer.Option(help="A column beside; may be repeated.")] = None,
+    bands: Annotated[int | None, typer.Option(min=1, help="Of a column `given`: the config's, with this.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="The same: hashes a band.")] = None,
+    unit: Annotated[Unit | None, typer.Option(help="The same: what shingles are made of.")] = None,
+    size: Annotated[int | None, typer.Option(min=1, max=64, help="The same: units of a shingle.")] = None,
+    min_similarity: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Bound on the exact Jaccard, of every column.")
+    ] = None,
+    documents: Annotated[int, typer.Option(min=2, help="Distinct texts of the corpus, for false candidates.")] = 10**6,
+    sample: Annotated[
+        int, typer.Option(min=2, max=20_000, help="Documents drawn; all their pairs are compared.")
+    ] = 2000,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
+) -> None:
+    """Print what bands, rows and shingles find, miss and cost, before anything is spent.
+
+    With CONFIG, false candidates are estimated from a sample of its inputs: exact Jaccard of all pairs, P(s) of each.
+    """
+    from curate.config import MinhashConfig
+    from curate.config.file import load
+    from curate.dedup_plan import plans
+    from curate.sample import distinct_texts
+    from flows.dedup_table import table
+
+    loaded = load(config) if config else None
+    own = loaded.dedup.minhash if loaded and loaded.dedup else None
+    base = (own or MinhashConfig()).model_dump()
+    if min_similarity is not None:
+        base["min_similarity"] = min_similarity
+    sections = {"config": _section(base)} if own else {}
+    for name in preset or []:
+        sections[name.value] = _section({"preset": name.value, "min_similarity": base["min_similarity"]})
+    given = {"bands": bands, "rows": rows, "unit": unit and unit.value, "size": size}
+    if any(value is not None for value in given.values()) or not sections:
+        sections["given"] = _section(_changed(base, given))
+    buffers = distinct_texts(loaded, sample) if loaded else None
+    found = plans(sections, buffers, documents)
+    if as_json:
+        typer.echo(json.dumps({name: each.to_json() for name, each in found.items()}))
+    else:
+        typer.echo(printable(table(found)))
+
+
+def _changed(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The section with what is given; another unit takes no size, tokenizer or steps over."""
+    named = {name: value for name, value in given.items() if value is not None}
+    shingle = {name: named.pop(name) for name in ("unit", "size") if name in named}
+    kept = base["shingle"] if shingle.get("unit", base["shingle"]["unit"]) == base["shingle"]["unit"] else {}
+    return {**base, **named, "shingle": {**kept, **shingle}}
+
+
+def _section(values: dict[str, Any]) -> Any:
+    """Raises ConfigError."""
+    from pydantic import ValidationError
+
+    from curate.config import MinhashConfig
+    from curate.errors import ConfigError
+
+    try:
+        return MinhashConfig.model_validate(values)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        said = first["msg"]
+        if first["type"] == "value_error":  # ours, which name the field
+            raise ConfigError(f"--{said.removeprefix('Value error, ')}") from None
+        raise ConfigError(f"--{first['loc'][-1]}: {said}") from None
