@@ -5,6 +5,7 @@ clock, host or order of work. Equal keys mean equal results.
 """
 
 import json
+import struct
 from collections.abc import Mapping
 
 from blake3 import blake3
@@ -29,16 +30,23 @@ def document_id(source: str, record_key: str, payload: bytes) -> bytes:
     `record_key` is the URL exactly as stored, else the user's id, else empty. Text is the adversary's, so the hash must
     resist collisions; the lengths keep ("ab", "c") apart from ("a", "bc").
     """
-    hasher = blake3()
-    for field in (source.encode(), record_key.encode("utf-8", "surrogatepass"), payload):
-        hasher.update(len(field).to_bytes(8, "little"))
-        hasher.update(field)
-    return hasher.digest(length=16)
+    name, key_ = source.encode(), record_key.encode("utf-8", "surrogatepass")
+    head = _length(len(name)) + name + _length(len(key_)) + key_ + _length(len(payload))
+    return blake3(head).update(payload).digest(length=16)
+
+
+_length = struct.Struct("<Q").pack
+"""8 bytes, little endian."""
 
 
 def text_hash(text: str) -> bytes:
     """16 bytes of BLAKE3 over the text's UTF-8: equal for equal stored texts only."""
-    return blake3(text.encode()).digest(length=16)
+    return utf8_hash(text.encode())
+
+
+def utf8_hash(text: bytes) -> bytes:
+    """`text_hash` of the text with this UTF-8."""
+    return blake3(text).digest(length=16)
 
 
 def uniform(seed: int, identity: bytes, purpose: str) -> int:

@@ -67,8 +67,7 @@ def _lines(stream: BinaryIO, split: "Split", cap: int) -> Iterator[tuple[bytes |
         while (feed := piece.find(b"\n", at)) >= 0:
             end = start + dropped + len(pending) + feed + 1 - at
             if not skipping:
-                pending += piece[at:feed]
-                yield _whole(pending, dropped, cap), start, end
+                yield _whole(_taken(pending, piece[at:feed]), dropped, cap), start, end
             pending.clear()
             start, at, skipping, dropped = end, feed + 1, False, 0
             if plain and start >= split.end:
@@ -81,19 +80,23 @@ def _lines(stream: BinaryIO, split: "Split", cap: int) -> Iterator[tuple[bytes |
     if damage:
         yield damage, start, end
     elif end > start and not skipping:
-        yield _whole(pending, dropped, cap), start, end
+        yield _whole(_taken(pending, b""), dropped, cap), start, end
 
 
-def _whole(pending: bytearray, dropped: int, cap: int) -> bytes | Damage:
-    """The line in `pending`, which is emptied."""
-    if dropped or len(pending) > cap:
-        detail = f"a line of {dropped + len(pending)} bytes; extract.max_document_bytes is {cap}"
-        return Damage("jsonl.too_large", detail)
-    if pending.startswith(BOM):  # Also of a file that was put behind another one.
-        del pending[: len(BOM)]
+def _taken(pending: bytearray, last: bytes) -> bytes:
+    """`pending`, which is emptied, and `last` behind it. Most lines lie in one piece and are copied once."""
+    if not pending:
+        return last
+    pending += last
     line = bytes(pending)
     pending.clear()
     return line
+
+
+def _whole(line: bytes, dropped: int, cap: int) -> bytes | Damage:
+    if dropped or len(line) > cap:
+        return Damage("jsonl.too_large", f"a line of {dropped + len(line)} bytes; extract.max_document_bytes is {cap}")
+    return line.removeprefix(BOM)  # Also of a file that was put behind another one.
 
 
 def parse(line: bytes, source: InputConfig, offset: int, end: int) -> Item:

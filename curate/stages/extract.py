@@ -4,20 +4,23 @@ A `lang` field that the config maps is taken as it stands (as a code of ours, wi
 no language code, the model decides. A record's own licence comes before the one that the config gives its source.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from curate import lineage, readers, schema
 from curate.config import RunConfig
 from curate.plan import Split
 from curate.readers import Item, Quarantined, Record, Rejected, Skipped
+from curate.readers.record import Extra
 from curate.step import ALL, Rows, Task
 from curate.storage import Store, open_input
 from curate.text import language, plain
+from curate.text.buffers import text_array
 from curate.text.language import LanguageModel
 from curate.text.language_codes import UNDETERMINED
 
@@ -33,11 +36,15 @@ SECONDS = pa.timestamp("s", "UTC")
 """What readers give; Parquet has no seconds, so shards have milliseconds."""
 
 BATCH_RECORDS = 256
-BATCH_CHARACTERS = 16 << 20
-"""A batch is written at whichever comes first: that many records, or characters of text."""
+BATCH_BYTES = 16 << 20
+"""A batch is written at whichever comes first: that many records, or bytes of text and characters beside it."""
 
 NORMALISE = f"normalise@{plain.NORMALISE_VERSION}"
 HTML = f"html_to_text@{plain.TEXT_VERSION}"
+TRANSFORMS = pa.array([[NORMALISE], [HTML, NORMALISE]], schema.DOCUMENTS.field("transforms").type)
+"""Those of a text, and of an HTML page."""
+
+NO_PARENTS = pa.scalar([], schema.DOCUMENTS.field("derived_from").type)
 
 
 class Writer(Protocol):
@@ -86,7 +93,7 @@ def extract(stream: BinaryIO, split: Split, config: RunConfig, writer: Writer, r
             continue
         writer.count("in")
         batch.add(item)
-        if batch.records >= BATCH_RECORDS or batch.characters >= BATCH_CHARACTERS:
+        if batch.records >= BATCH_RECORDS or batch.size >= BATCH_BYTES:
             batch.flush(writer)
     batch.flush(writer)
 
@@ -109,6 +116,24 @@ def _looked_at(items: Iterator[Item], split: Split, rows: Rows) -> Iterator[Item
         yield Quarantined(WORKER_DIED, f"{DIED} the reader went on from here", end, max(end, split.end))
 
 
+class _Document(NamedTuple):
+    """What a batch keeps of a record: not its payload, which may be many times its text."""
+
+    id: bytes
+    text: bytes
+    """Normalised, in UTF-8."""
+
+    url: str | None
+    date: int | None
+    lang: str | None
+    license: str | None
+    opt_out: str | None
+    is_html: bool
+    extra: Extra
+    offset: int
+    end: int
+
+
 @dataclass
 class _Batch:
     """Rows that wait to be written together; the model and Arrow work on many at once."""
@@ -117,20 +142,16 @@ class _Batch:
     config: RunConfig
     model: LanguageModel
     records: int = 0
-    characters: int = 0
-    documents: list[tuple[Record, bytes, str]] = field(default_factory=list)
-    """(record without its payload, id, text)"""
+    size: int = 0
+    """Bytes of text and characters beside it."""
 
+    documents: list[_Document] = field(default_factory=list)
     rejected: list[tuple[Rejected, bytes | None]] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
 
     def add(self, item: Item) -> None:
         """Take in one item that counts."""
         self.records += 1
-        if isinstance(item, Record | Rejected):
-            own = (item.license, item.lang, *item.extra.values()) if isinstance(item, Record) else ()
-            beside = (item.url, item.record_key, *own)
-            self.characters += sum(len(value) for value in beside if isinstance(value, str))
         if isinstance(item, Record):
             self._extract(item)
         elif isinstance(item, Rejected):
@@ -149,11 +170,17 @@ class _Batch:
                          record.end)
             )  # fmt: skip
             return
-        self.characters += len(found)
-        identity = self._id(record.record_key, record.payload)
-        self.documents.append((replace(record, payload=b""), identity, found))
+        beside = (record.url, record.license, record.lang, *record.extra.values())
+        self.size += len(found) + _characters(beside)
+        self.documents.append(
+            _Document(
+                self._id(record.record_key, record.payload), found, record.url, record.date, record.lang,
+                record.license, record.opt_out, record.kind == "html", record.extra, record.offset, record.end,
+            )
+        )  # fmt: skip
 
     def _reject(self, item: Rejected) -> None:
+        self.size += _characters((item.url, item.record_key))
         identity = None if item.payload is None else self._id(item.record_key, item.payload)
         self.rejected.append((replace(item, payload=None), identity))
 
@@ -169,46 +196,43 @@ class _Batch:
         if self.quarantined:
             writer.write("quarantined", self._quarantined())
         self.documents, self.rejected, self.quarantined = [], [], []
-        self.records = self.characters = 0
+        self.records = self.size = 0
 
     def _documents(self) -> pa.Table:
-        source = self.split.input
-        records = [record for record, _, _ in self.documents]
-        texts = [found for _, _, found in self.documents]
-        langs, scores = self._languages(records, texts)
-        licenses = [r.license or source.license for r in records]
-        number = len(records)
+        source, made = self.split.input, self.documents
+        texts = [d.text for d in made]
+        langs, scores = self._languages([d.lang for d in made], texts)
         columns: dict[str, Any] = {
-            "id": [identity for _, identity, _ in self.documents],
-            "text": texts,
-            "text_hash": [lineage.text_hash(found) for found in texts],
-            "url": [r.url for r in records],
-            "source": pa.repeat(source.source, number),
-            "date": pa.array([r.date for r in records], SECONDS),
+            "id": [d.id for d in made],
+            "text": _text_column(texts),
+            "text_hash": [lineage.utf8_hash(text) for text in texts],
+            "url": [d.url for d in made],
+            "source": pa.repeat(source.source, len(made)),
+            "date": pa.array([d.date for d in made], SECONDS),
             "lang": langs,
             "lang_score": scores,
-            "license": licenses,
-            "license_source": [
-                "record" if r.license else "config" if given else None
-                for r, given in zip(records, licenses, strict=True)
-            ],
-            "opt_out": [r.opt_out for r in records],
-            "transforms": [[HTML, NORMALISE] if r.kind == "html" else [NORMALISE] for r in records],
-            "is_synthetic": pa.repeat(pa.scalar(value=False), number),
-            "derived_from": [[]] * number,
-            "generator": pa.nulls(number, schema.GENERATOR),
-            "offset": [r.offset for r in records],
-            "end": [r.end for r in records],
+            "license": [d.license or source.license for d in made],
+            "license_source": ["record" if d.license else "config" if source.license else None for d in made],
+            "opt_out": [d.opt_out for d in made],
+            "transforms": TRANSFORMS.take(pa.array([int(d.is_html) for d in made])),
+            "is_synthetic": pa.repeat(pa.scalar(value=False), len(made)),
+            "derived_from": pa.repeat(NO_PARENTS, len(made)),
+            "generator": pa.nulls(len(made), schema.GENERATOR),
+            "offset": [d.offset for d in made],
+            "end": [d.end for d in made],
         }
-        columns |= {name: [r.extra.get(name) for r in records] for name in source.extra}
+        columns |= {name: [d.extra.get(name) for d in made] for name in source.extra}
         return _table(columns, schema.with_extra(schema.DOCUMENTS, source.extra))
 
-    def _languages(self, records: Sequence[Record], texts: Sequence[str]) -> tuple[list[str], list[float | None]]:
-        given = [language.normalise_code(r.lang) if r.lang else None for r in records]
+    def _languages(self, stated: Sequence[str | None], texts: Sequence[bytes]) -> tuple[list[str], list[float | None]]:
+        codes = {lang: language.normalise_code(lang) if lang else None for lang in set(stated)}
+        given = [codes[lang] for lang in stated]
         asked = [i for i, code in enumerate(given) if code is None]
-        found, probabilities = self.model.identify([texts[i] for i in asked])
+        most = 4 * self.config.extract.language.max_chars  # More than the model looks at.
+        heads = [texts[i][:most].decode(errors="ignore") for i in asked]
+        found, probabilities = self.model.identify(heads)
         langs = [code or UNDETERMINED for code in given]
-        scores: list[float | None] = [None] * len(records)
+        scores: list[float | None] = [None] * len(texts)
         for i, code, score in zip(asked, found, probabilities, strict=True):
             langs[i], scores[i] = code, score
         return langs, scores
@@ -238,12 +262,24 @@ class _Batch:
         return _table(columns, schema.QUARANTINED)
 
 
-def _text_of(record: Record, config: RunConfig) -> str | plain.Problem:
-    """Normalised text of a record; empty where it has none."""
+def _text_of(record: Record, config: RunConfig) -> bytes | plain.Problem:
+    """Normalised text of a record, in UTF-8; empty where it has none."""
     if record.kind == "html":
         found = plain.html_to_text(record.payload, record.charset, config.extract)
-        return found if isinstance(found, plain.Problem) else plain.normalise(found)
-    return plain.normalise(plain.decode(record.payload, record.charset, is_html=False))
+        return found if isinstance(found, plain.Problem) else plain.normalise(found).encode()
+    if record.charset == "utf-8" and plain.is_normal(record.payload):
+        return record.payload
+    return plain.normalise(plain.decode(record.payload, record.charset, is_html=False)).encode()
+
+
+def _text_column(texts: Sequence[bytes]) -> pa.Array:
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return text_array(np.frombuffer(b"".join(texts), np.uint8), offsets)
+
+
+def _characters(values: Iterable[object]) -> int:
+    return sum(len(value) for value in values if isinstance(value, str))
 
 
 def _table(columns: dict[str, Any], wanted: pa.Schema) -> pa.Table:

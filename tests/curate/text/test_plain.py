@@ -1,4 +1,5 @@
 # ruff: noqa: RUF001 - the texts are in these scripts
+import re
 import unicodedata
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from curate.config import ExtractConfig
-from curate.text.plain import Problem, decode, html_to_text, normalise
+from curate.text.plain import Problem, decode, html_to_text, is_normal, normalise
 
 LIMITS = ExtractConfig()
 SENTENCES = {
@@ -125,6 +126,51 @@ def test_normalise_keeps_its_promises(text: str) -> None:
     assert "\n\n\n" not in found
     assert found == found.strip()
     assert all(line == line.rstrip() for line in found.split("\n"))
+
+
+MARKS = "".join(c for c in map(chr, range(0x20000)) if unicodedata.combining(unicodedata.normalize("NFD", c)[0]))
+SURPLUS = re.compile(f"(?<=[{MARKS}]{{30}})[{MARKS}]+")
+RUNS = st.builds(
+    lambda mark, times: "a" + mark * times, st.sampled_from("\u0301\u0327\u0344\u0f73\u0e48"), st.integers(9, 70)
+)
+
+
+def without_shortcuts(text: str) -> str:
+    """What the docstring of `normalise` says, each step over every character."""
+    text = re.sub("\r\n|[\r\v\f\x85\u2028\u2029]", "\n", text)
+    dropped = {c for c in text if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n"}
+    dropped |= {c for c in text if c == "\ufeff" or ord(c) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(c) <= 0xFDEF}
+    text = "".join(c for c in text if c not in dropped)
+    text = SURPLUS.sub("", unicodedata.normalize("NFC", SURPLUS.sub("", text)))
+    text = "\n".join(line.rstrip() for line in text.split("\n"))
+    return re.sub("\n{3,}", "\n\n", text).strip()
+
+
+@given(st.one_of(st.text(), HOSTILE, st.lists(st.one_of(RUNS, HOSTILE)).map("".join)))
+@example("a\u0301\u0327")
+@example("\U0002f800\U0001d15e")
+def test_normalise_is_its_description_whatever_it_skips(text: str) -> None:
+    assert normalise(text) == without_shortcuts(text)
+
+
+@given(st.one_of(st.binary(), HOSTILE.map(lambda text: text.encode("utf-8", "surrogatepass"))))
+@example(b"\xc0\x80")
+@example(b"\xe0\x80\x80")
+@example(b"\xf0\x80\x80\x80")
+@example(b"\xf4\x90\x80\x80")
+@example(b"\xed\xa0\x80")
+@example(b"a\xe4\xb8")
+def test_bytes_that_are_normal_are_utf8_and_stay_as_they_are(data: bytes) -> None:
+    if is_normal(data):
+        assert normalise(data.decode()).encode() == data
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_a_stored_text_is_normal_and_none_with_a_blank_at_a_line_end_is(language: str) -> None:
+    text = unicodedata.normalize("NFC", SENTENCES[language])
+    assert is_normal(f"{text}\n\n\t{text}".encode())
+    for other in (f" {text}", f"{text}\n", f"{text}\u3000\n{text}", f"{text}\n\n\n{text}", f"{text}\ufeff{text}"):
+        assert not is_normal(other.encode())
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cn", "Zl", "Zp")), min_size=1))
