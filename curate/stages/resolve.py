@@ -68,8 +68,9 @@ def resolve_all(
         pairs = clusters.neighbours_of_removed(claims, resolved, graph)
         writer.count("again", len(pairs))
         if len(pairs):
-            bytes_of = dict(zip(claims.text.tolist(), documents["text_bytes"].to_list(), strict=True))
-            write_pairs(writer, pairs, np.array([bytes_of[a] + bytes_of[b] for a, b in pairs.tolist()]))
+            texts, at = np.unique(claims.text, return_index=True)
+            size = documents["text_bytes"].to_numpy()[at]
+            write_pairs(writer, pairs, size[np.searchsorted(texts, pairs)].sum(axis=1))
 
 
 @dataclass(frozen=True)
