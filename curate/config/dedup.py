@@ -102,5 +102,16 @@ class DedupConfig(Strict):
     """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
 
     minhash: MinhashConfig | None = None
+    index: LocalPath | None = None
+    """Index of what was published before (`curate dedup index`), with the same `minhash`: a document that is like one
+    of it leaves. No version depends on its place."""
+
     source_priority: tuple[str, ...] = ()
     """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""
+
+    @model_validator(mode="after")
+    def parts_fit(self) -> Self:
+        """An index is of band keys."""
+        if self.index and not self.minhash:
+            raise ValueError("index: needs `minhash`, with the parameters that the index was made with")
+        return self

@@ -58,6 +58,7 @@ def stage_of(rule: str) -> str:
     fixed = {
         "duplicate_id": "same record twice",
         "language": "language",
+        "dedup.published": "published before",
         "dedup.exact_copy_of": "exact duplicates",
         "dedup.similarity": "near-duplicates",
         "dedup.keeper_rejected": "judge",

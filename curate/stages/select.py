@@ -16,6 +16,7 @@ from curate.config import RunConfig
 from curate.config.measures import Bounds
 from curate.corpus import Part, facts_of, first_numbers, read_frame, read_rows
 from curate.decisions import CLUSTERS, columns_of
+from curate.index.match import MATCHES
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
@@ -34,12 +35,16 @@ def identity(config: RunConfig) -> list[object]:
     return [VERSION, config.languages, bounds]
 
 
-def bound_tasks(parts: Sequence[Part], taken: Commit, config: RunConfig) -> list[Task]:
-    """One task a distinct part; of the other parts its key holds what the census took from them."""
-    what = [identity(config), taken.key]
+def bound_tasks(
+    parts: Sequence[Part], taken: Commit, config: RunConfig, published: Sequence[Commit] = ()
+) -> list[Task]:
+    """One task a distinct part; of the other parts its key holds what the census took from them. `published`: commits
+    of the stage of this name.
+    """
+    what = [identity(config), taken.key, [each.key for each in published]]
     return [
         Task("bound", key("bound", what, p.texts.identity, p.measures.identity if p.measures else None, start),
-             p.object, bound_part, (p, start, taken, config))
+             p.object, bound_part, (p, start, taken, tuple(published), config))
         for p, start in zip(parts, first_numbers(parts).tolist(), strict=False)
     ]  # fmt: skip
 
@@ -48,14 +53,26 @@ def _dumped(bounds: Bounds | None) -> dict[str, object] | None:
     return bounds.model_dump() if bounds else None
 
 
-def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken: Commit, config: RunConfig) -> None:
+def bound_part(
+    writer: ShardWriter,
+    store: Store,
+    part: Part,
+    start: int,
+    taken: Commit,
+    published: Sequence[Commit],
+    config: RunConfig,
+) -> None:
     """Write kind `bounded`: the facts of each document, its number, its twin, and why it leaves here."""
     facts = facts_of(store, part, columns_of(config))
     if facts.is_empty():
         return
     facts = facts.with_columns(number=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
-    folded = _of_part(store, taken, "folded", facts, pl.DataFrame(schema=TWINS))
-    decided = decisions.bounded(facts, folded, census.shares(taken), config).to_arrow()
+    folded = _of_part(store, [taken], "folded", facts, pl.DataFrame(schema=TWINS))
+    bounded = decisions.bounded(facts, folded, census.shares(taken), config)
+    if config.dedup and config.dedup.minhash and published:
+        found = _of_part(store, published, "published", facts, pl.DataFrame(schema=MATCHES))
+        bounded = decisions.without_published(bounded, found.drop("id"), "number", config.dedup.minhash)
+    decided = bounded.to_arrow()
     # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
     for name in ("id", "text_hash"):
         place = decided.schema.get_field_index(name)
@@ -63,10 +80,12 @@ def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken:
     writer.write("bounded", decided)
 
 
-def _of_part(store: Store, commit: Commit | None, kind: str, facts: pl.DataFrame, empty: pl.DataFrame) -> pl.DataFrame:
+def _of_part(
+    store: Store, commits: Sequence[Commit], kind: str, facts: pl.DataFrame, empty: pl.DataFrame
+) -> pl.DataFrame:
     """The rows of a run by document number that belong to these consecutive documents."""
     numbers = Range(facts["number"][0], facts["number"][-1])
-    found = list(read_range(store, commit.of(kind), numbers)) if commit else []
+    found = list(read_range(store, [run for commit in commits for run in commit.of(kind)], numbers))
     return pl.concat([empty, *(pl.DataFrame(table).select(*empty.columns) for table in found)])
 
 
@@ -124,7 +143,7 @@ def tasks(
 
 def _dumped_dedup(config: RunConfig) -> dict[str, object] | None:
     # What texts were compared by is in the keys of the edges, of a tokenizer the content.
-    return config.dedup.model_dump(exclude={"minhash": {"shingle"}}) if config.dedup else None
+    return config.dedup.model_dump(exclude={"minhash": {"shingle"}, "index": True}) if config.dedup else None
 
 
 def select_part(
@@ -148,5 +167,5 @@ def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config:
     if not shards:
         return None
     facts = pl.concat([read_frame(store, shard.name) for shard in shards])
-    found = _of_part(store, resolved, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
+    found = _of_part(store, [resolved] if resolved else [], "clusters", facts, pl.DataFrame(schema=CLUSTERS))
     return decisions.with_clusters(facts, found, config.dedup)
