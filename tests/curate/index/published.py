@@ -1,8 +1,9 @@
 """Published versions for tests of the index, and what an index holds."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Doc:
     url: str
     text: str
     source: str = "web"
+    date: datetime | None = None
 
     @property
     def id(self) -> bytes:
@@ -46,7 +48,14 @@ def publish(output: Path, documents: Sequence[Doc], shard_rows: int = 1 << 20) -
     names = []
     for start in range(0, len(ordered), shard_rows):
         rows = [
-            {"id": d.id.hex(), "text": d.text, "text_hash": text_hash(d.text).hex(), "url": d.url, "source": d.source}
+            {
+                "id": d.id.hex(),
+                "text": d.text,
+                "text_hash": text_hash(d.text).hex(),
+                "url": d.url,
+                "source": d.source,
+                "date": d.date,
+            }
             for d in ordered[start : start + shard_rows]
         ]
         stream = io.BytesIO()
@@ -99,7 +108,3 @@ def matches(index: Path, batch: Sequence[Doc], ranges: int = 1, most: int = 16) 
     rows = compare(opened, gone, pl.concat(pairs).unique(), documents, MINHASH)
     assert rows["similarity"].is_not_null().all()
     return set(rows.select("id", "published_id", "exact", "deleted").iter_rows())
-
-
-def by_id(documents: Sequence[Doc]) -> Mapping[bytes, Doc]:
-    return {doc.id: doc for doc in documents}

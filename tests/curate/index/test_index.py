@@ -4,20 +4,23 @@ import json
 import random
 import tempfile
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from curate.config import MinhashConfig
+from curate.config.dedup import PRESETS
 from curate.errors import ConfigError, CurateError, LockedError
 from curate.index import edit, manifest
 from curate.index.add import add, host_of
 from curate.index.edit import What, compact, delete
 from curate.index.info import info
 from curate.storage import Store, lock
-from tests.curate.index.published import MINHASH, Doc, add_documents, held, matches
+from tests.curate.index.published import MINHASH, Doc, add_documents, held, matches, publish
 from tests.curate.small_corpus import text_of
 
 HOSTS = ("a.example", "deep.a.example", "nota.example", "b.example:8080")
@@ -163,3 +166,27 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     add_documents(tmp_path / "index", tmp_path / "out", [doc(1)])
     with lock(Store(tmp_path / "index")), pytest.raises(LockedError, match="one at a time may change an index"):
         compact(tmp_path / "index")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_document_takes_at_most_200_bytes(tmp_path: Path, preset: str) -> None:
+    """20,000 documents whose hosts, dates and texts are all different: real ones share some."""
+    draw = np.random.default_rng(1)
+    letters = np.frombuffer(b"abcdefghijklmnopqrstuvwxyz", "S1")
+    words = letters[draw.integers(0, 26, (30_000, 6))].view("S6").astype(str).ravel()
+    texts = words[draw.integers(0, len(words), (20_000, 40))]
+    begin = datetime(2015, 1, 1, tzinfo=UTC)
+    documents = [
+        Doc(
+            f"https://www.{''.join(words[draw.integers(0, len(words), 2)])}.com/{n}",
+            " ".join(text),
+            date=begin + timedelta(seconds=int(draw.integers(0, 3 * 10**8))),
+        )
+        for n, text in enumerate(texts)
+    ]
+    shards = publish(tmp_path / "out", documents, shard_rows=5000)
+    config = MinhashConfig.model_validate({"preset": preset})
+    assert add(tmp_path / "index", Store(tmp_path / "out"), "v", shards, config).documents == 20_000
+    on_disk = sum(path.stat().st_size for path in (tmp_path / "index").iterdir())
+    assert on_disk / 20_000 <= 200
+    assert info(tmp_path / "index").bytes <= on_disk
