@@ -45,11 +45,11 @@ def match(
     To remove, name the index in the config: `dedup: {index: PATH}`.
     """
     from curate.index.runs import match_run
-    from flows.decontaminate import report as written
+    from flows.decontaminate import lines
 
     names = ("matched", "exact", "unverified", "deleted")
     counts, documents = dict.fromkeys(names, 0), set[int]()
-    with written(report) as write:
+    with lines(report) as write:
         for matches in match_run(work, index):
             rows = matches.to_dicts()
             for row in rows:
