@@ -33,8 +33,11 @@ UInt32s = npt.NDArray[np.uint32]
 LARGE = 1 << 24
 """Documents of the largest segment that compaction makes: 64 MB of new row numbers."""
 
-RANGE_ROWS = 1 << 20
-"""Rows that are merged at once."""
+RANGE_DOCUMENTS = 1 << 18
+"""Documents that are merged at once: 100 bytes each, three times."""
+
+RANGE_KEYS = 1 << 20
+"""Keys that are merged at once."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _merged(index: Index, gone: Gone, group: Sequence[Segment], number: int) -> 
                 rows[n][places[origin == n]] = total + np.flatnonzero(origin == n)
             total += table.num_rows
     with keys:
-        for each in _ranges([segment.keys.rows for segment in group], KEYS):
+        for each in _ranges([segment.keys.rows for segment in group], RANGE_KEYS, KEYS):
             key, document = _keys(index, group, stays, rows, each)
             if len(key):
                 order = np.lexsort((document, key))
@@ -148,14 +151,14 @@ def _stays(gone: Gone, segment: Segment) -> Bools:
     return ~deleted & ~replaced
 
 
-def _ranges(rows: Sequence[int], keys: int = 1 << 64) -> list[Range]:
-    return equal_ranges(max(1, -(-sum(rows) // RANGE_ROWS)), keys)
+def _ranges(rows: Sequence[int], at_once: int, keys: int = 1 << 64) -> list[Range]:
+    return equal_ranges(max(1, -(-sum(rows) // at_once)), keys)
 
 
 def _by_id(index: Index, group: Sequence[Segment], stays: Sequence[Bools]) -> Iterator[tuple[pa.Table, Int64s, Int64s]]:
     """Documents in order of their ids, a range at a time: the table, the old row of each, and its segment's place."""
     passed = [0] * len(group)
-    for each in _ranges([segment.documents.rows for segment in group]):
+    for each in _ranges([segment.documents.rows for segment in group], RANGE_DOCUMENTS):
         tables, places, origin = [], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for n, segment in enumerate(group):
             for table in read_range(index.store, [segment.documents.run], each, DOCUMENTS.names):

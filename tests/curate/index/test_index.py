@@ -112,7 +112,8 @@ def test_merging_in_small_ranges_and_groups_changes_nothing(tmp_path: Path, monk
         add_documents(index, tmp_path / "out", [doc(n) for n in range(start, start + 12)])
     delete(index, What(sources=["source1"]))
     expected = held(index)
-    monkeypatch.setattr(edit, "RANGE_ROWS", 7)
+    monkeypatch.setattr(edit, "RANGE_DOCUMENTS", 7)
+    monkeypatch.setattr(edit, "RANGE_KEYS", 50)
     monkeypatch.setattr(edit, "LARGE", 30)
     assert compact(index)
     assert held(index) == expected
