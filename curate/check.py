@@ -8,6 +8,7 @@ import numba
 
 from curate.config import RunConfig
 from curate.errors import ConfigError
+from curate.index import manifest
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
 from curate.storage import find_inputs
@@ -58,6 +59,8 @@ def check_models(config: RunConfig) -> None:
     near = config.dedup.minhash if config.dedup else None
     if near and near.shingle.tokenizer:
         load_tokenizer(near.shingle.tokenizer, "dedup.minhash.shingle.tokenizer")
+    if config.dedup and config.dedup.index and near:
+        manifest.read(config.dedup.index).check(near)
     if config.llm:
         session.Llm.identity_of(config.llm)
     if config.judge:

@@ -14,10 +14,11 @@ import polars as pl
 
 from curate import clusters
 from curate.clusters import Claims
-from curate.config import DedupConfig, RunConfig
+from curate.config import DedupConfig, MinhashConfig, RunConfig
 from curate.config.dedup import Preference
 from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
+from curate.index import match
 from curate.ledger import of_language
 from curate.lineage import text_hash
 from curate.llm.scoring import NOT_SAMPLED
@@ -39,15 +40,24 @@ POLICY = ["source", "is_synthetic", "text_chars", "date", "id"]
 
 
 def select(
-    facts: pl.DataFrame, edges: pl.DataFrame | None, scores: pl.DataFrame | None, config: RunConfig, *, judged: bool
+    facts: pl.DataFrame,
+    edges: pl.DataFrame | None,
+    scores: pl.DataFrame | None,
+    config: RunConfig,
+    *,
+    judged: bool,
+    published: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """`facts` with status (kept | rejected), reason, cluster and quality columns; same rows, same order.
 
-    `edges`: a, b (text hashes) and similarity. Raises CurateError where a score is missing and its bound says `stop`.
+    `edges`: a, b (text hashes) and similarity. `published`: index.match.MATCHES without the number. Raises CurateError
+    where a score is missing and its bound says `stop`.
     """
     # By place, as the stages number them: rows that are equal but for it are decided by it.
     numbered = facts.with_columns(number=pl.arg_sort_by("part", "shard", "row").arg_sort().cast(pl.Int64))
     decided = bounded(numbered, twins(numbered), fractions(numbered, config), config)
+    if published is not None and config.dedup and config.dedup.minhash:
+        decided = without_published(decided, published, "id", config.dedup.minhash)
     decided = with_same_url(decided, _same_urls(decided, config.dedup))
     decided = with_clusters(decided, _clusters(decided, edges, config.dedup), config.dedup)
     bound = None
@@ -73,6 +83,23 @@ def bounded(
             facts = _without_text(facts)
         facts = _bound(facts, measured, shares.get(measured.column))
     return _without_text(facts)
+
+
+def without_published(facts: pl.DataFrame, found: pl.DataFrame, by: str, minhash: MinhashConfig) -> pl.DataFrame:
+    """`facts` where what was published before leaves; `found` has the best match of a document, index.match.MATCHES, to
+    be joined by its column `by`.
+    """
+    near = facts.join(found, on=by, how="left", maintain_order="left")
+    old = pl.col("published_id").bin.encode("hex")
+    bound = pl.lit(repr(minhash.min_similarity))
+    exact, similar = pl.col("exact"), pl.col("similarity") >= minhash.min_similarity
+    leaves = match.meets(minhash)
+    near = _because(near, leaves & exact, pl.format("dedup.published={} exact copy", old))
+    near = _because(
+        near, leaves & similar, pl.format("dedup.published={} similarity={} >= {}", old, "similarity", bound)
+    )
+    near = _because(near, leaves, pl.format("dedup.published={} contained, similarity={}", old, "similarity"))
+    return near.select(facts.columns)
 
 
 def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from curate.decisions import columns_of
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
+from curate.index.manifest import read as read_index
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
@@ -33,6 +34,7 @@ from curate.stages import (
     lines,
     measure,
     publish,
+    published,
     resolve,
     rewrite,
     select,
@@ -62,6 +64,9 @@ class Corpus:
 
     parts: tuple[Part, ...]
     signed: tuple[dedup.Signed, ...] = ()
+    published: tuple[Commit, ...] = ()
+    """What of them was published before, where the config names an index."""
+
     edges: tuple[Commit, ...] = ()
     bounded: tuple[Commit, ...] = ()
     """Of the distinct parts, in order, as `decisions` are."""
@@ -160,7 +165,19 @@ class Pipeline:
         signed = dedup.signed_parts(corpus.parts, bands)
         candidates = self._run_all("candidates", dedup.candidate_tasks(signed, *how))
         edges = self._run_all("verify", dedup.verify_tasks(self.work, signed, candidates, how[0]))
-        return replace(corpus, signed=signed, edges=tuple(edges))
+        return replace(corpus, signed=signed, published=self._published(signed), edges=tuple(edges))
+
+    def _published(self, signed: Sequence[dedup.Signed]) -> tuple[Commit, ...]:
+        """Documents like one that was published before; compared with the index as it is now."""
+        wanted = self.config.dedup
+        if not (wanted and wanted.minhash and wanted.index):
+            return ()
+        index = read_index(wanted.index)
+        index.check(wanted.minhash)
+        tasks = published.lookup_tasks(signed, index, wanted.minhash, self.config.execution)
+        found = self._run_all("lookup", tasks)
+        tasks = published.published_tasks(self.work, signed, index, found, wanted.minhash)
+        return tuple(self._run_all("published", tasks))
 
     def _isolated(self, parts: Sequence[Part], commits: Sequence[Commit]) -> list[Part]:
         """All parts, without the documents that killed their worker in the stage of `commits`; empty if none did."""
@@ -176,7 +193,7 @@ class Pipeline:
         """Decided by everything but scores."""
         parts = distinct(corpus.parts)
         [taken] = self._run_all("census", [census.task(parts, self.config)])
-        bounded = tuple(self._run_all("bound", select.bound_tasks(parts, taken, self.config)))
+        bounded = tuple(self._run_all("bound", select.bound_tasks(parts, taken, self.config, corpus.published)))
         corpus = self._resolve(replace(corpus, bounded=bounded, resolved=None))
         return replace(corpus, decisions=self._decide(corpus, select.Judged()))
 
@@ -220,7 +237,13 @@ class Pipeline:
         pages = card.pages(self.config, manifest, counts, parts, card.contents(self._kept(corpus, card.READ)))
         version = publish.publish_version(output, self.work, parts, manifest, pages, current)
         result = self._result(version, counts)
-        commits = {"dedup": corpus.edges, "judge": corpus.scores, "select": corpus.decisions, "publish": parts}
+        commits = {
+            "published": corpus.published,
+            "dedup": corpus.edges,
+            "judge": corpus.scores,
+            "select": corpus.decisions,
+            "publish": parts,
+        }
         try:
             run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
             report.write(self.work, self.config, result)

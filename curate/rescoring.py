@@ -16,6 +16,7 @@ from curate.errors import ConfigError, CurateError
 from curate.llm.scoring import NOT_SAMPLED
 from curate.reports import run_record
 from curate.reports.run_record import RunRecord
+from curate.runs import KEY
 from curate.step import find
 from curate.storage import Store
 
@@ -60,8 +61,9 @@ def rescore(work: Path, settings: Sequence[str]) -> Rescored:
     )  # fmt: skip
     scored = texts.filter(pl.col("quality_status").is_not_null() & (pl.col("quality_status") != NOT_SAMPLED))
     decided = select(
-        facts, _edges(store, record, config), scored.select("id", *SCORE), config, judged=bool(config.judge)
-    )
+        facts, _edges(store, record, config), scored.select("id", *SCORE), config, judged=bool(config.judge),
+        published=_published(store, record),
+    )  # fmt: skip
     after = pl.concat([
         decided.select("id", "status", "reason", "text_hash"),
         before.filter(pl.col("shard").is_null()).select("id", "status", "reason", "text_hash"),
@@ -138,6 +140,13 @@ def _edges(store: Store, record: RunRecord, config: RunConfig) -> pl.DataFrame |
     if bounds.min_containment is not None:
         contained = pl.col("containment") >= bounds.min_containment
     return rows.filter((pl.col("similarity") >= bounds.min_similarity) | contained)
+
+
+def _published(store: Store, record: RunRecord) -> pl.DataFrame | None:
+    """What the run found in the index, whatever the index is today."""
+    commits = [find(store, "published", key) for key in record.commits.get("published", ())]
+    rows = read_rows(store, [commit for commit in commits if commit], "published")
+    return None if rows is None else rows.drop(KEY, "number").unique("id")
 
 
 def _check_similarity(record: RunRecord, config: RunConfig) -> None:

@@ -316,9 +316,9 @@ def hash_of(stream: io.BufferedReader) -> str:
 
 
 @contextmanager
-def lock(work: Store) -> Iterator[None]:
-    """Hold the work folder: an OS lock that dies with its process. Raises LockedError, naming the holder."""
-    with _held(work, work.root / "lock", wait_s=0.0, hint="wait for it, or give this run another --work"):
+def lock(work: Store, hint: str = "wait for it, or give this run another --work") -> Iterator[None]:
+    """Hold a work folder, or an index: an OS lock that dies with its process. Raises LockedError, naming the holder."""
+    with _held(work, work.root / "lock", wait_s=0.0, hint=hint):
         work.sweep()
         try:
             yield

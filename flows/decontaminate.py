@@ -2,9 +2,10 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from curate.decontamination import Contamination, Found
 from curate.reports.visible import visible
@@ -14,14 +15,21 @@ HEAD = ("set", "items", "found", "texts", "too short", "common only", "documents
 
 @contextmanager
 def report(path: Path | None) -> Iterator[Callable[[Found], object] | None]:
-    """Takes each finding as one line of JSON; the file is there when all of them are in it."""
+    """Takes each finding; as `lines`."""
+    with lines(path) as write:
+        yield write and (lambda found: write(found.to_json()))
+
+
+@contextmanager
+def lines(path: Path | None) -> Iterator[Callable[[Mapping[str, Any]], object] | None]:
+    """Takes values as one line of JSON each; the file is there when all of them are in it."""
     if path is None:
         yield None
         return
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("w", encoding="utf-8") as file:
-            yield lambda found: file.write(json.dumps(found.to_json(), ensure_ascii=False) + "\n")
+            yield lambda values: file.write(json.dumps(values, ensure_ascii=False) + "\n")
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from flows import index_cli
 from flows.failures import printable
 
 
@@ -25,12 +26,13 @@ class Preset(StrEnum):
     DOLMA3 = "dolma3"
 
 
-app = typer.Typer(no_args_is_help=True, help="Plan deduplication.")
+app = typer.Typer(no_args_is_help=True, help="Plan deduplication; keep an index of what was published.")
+app.add_typer(index_cli.app, name="index")
 
 
 @app.callback()
 def dedup() -> None:
-    """Plan deduplication."""
+    """Plan deduplication; keep an index of what was published."""
 
 
 @app.command()

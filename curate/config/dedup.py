@@ -128,6 +128,10 @@ class DedupConfig(Strict):
 
     lines: LinesConfig | None = None
     minhash: MinhashConfig | None = None
+    index: LocalPath | None = None
+    """Index of what was published before (`curate dedup index`), with the same `minhash`: a document that is like one
+    of it leaves. No version depends on its place."""
+
     prefer: tuple[Preference, ...] = PREFERENCES
     """Which of two duplicates is kept: the first of these that tells them apart decides, and at last the smaller id.
     `source`: by `source_priority`; `real`: what no model wrote; `longest`, `shortest`: by characters; `oldest`,
@@ -146,3 +150,10 @@ class DedupConfig(Strict):
                 f"prefer: {', '.join(value)}: expected each criterion once, longest or shortest among them"
             )
         return value
+
+    @model_validator(mode="after")
+    def parts_fit(self) -> Self:
+        """An index is of band keys."""
+        if self.index and not self.minhash:
+            raise ValueError("index: needs `minhash`, with the parameters that the index was made with")
+        return self

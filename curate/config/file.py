@@ -200,8 +200,10 @@ def rebase(config: RunConfig, folder: Path) -> RunConfig:
         updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
     if config.publish.tokenizer:
         updates["publish"] = config.publish.model_copy(update={"tokenizer": Path(absolute(config.publish.tokenizer))})
-    if config.dedup and config.dedup.minhash and (tokenizer := config.dedup.minhash.shingle.tokenizer):
-        near = config.dedup.minhash
-        shingle = near.shingle.model_copy(update={"tokenizer": Path(absolute(tokenizer))})
-        updates["dedup"] = config.dedup.model_copy(update={"minhash": near.model_copy(update={"shingle": shingle})})
+    if config.dedup and (near := config.dedup.minhash):
+        place = config.dedup.index and Path(absolute(config.dedup.index))
+        if tokenizer := near.shingle.tokenizer:
+            shingle = near.shingle.model_copy(update={"tokenizer": Path(absolute(tokenizer))})
+            near = near.model_copy(update={"shingle": shingle})
+        updates["dedup"] = config.dedup.model_copy(update={"minhash": near, "index": place})
     return config.model_copy(update=updates)

@@ -128,6 +128,8 @@ class RunConfig(Strict):
         )
         language = whole["extract"]["language"]
         near = whole["dedup"] and whole["dedup"]["minhash"]
+        if self.dedup:
+            whole["dedup"]["index"] = self.dedup.index is not None
         for section, name in ((language, "model"), (whole["llm"], "model"), (whole["judge"], "rubric"),
                               (whole["synthesize"], "prompt"), (whole["publish"], "tokenizer"),
                               (near and near["shingle"], "tokenizer")):  # fmt: skip

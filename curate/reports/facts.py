@@ -58,6 +58,7 @@ def stage_of(rule: str) -> str:
     fixed = {
         "duplicate_id": "same record twice",
         "language": "language",
+        "dedup.published": "published before",
         "dedup.same_url_as": "same URL",
         "dedup.exact_copy_of": "exact duplicates",
         "dedup.similarity": "near-duplicates",

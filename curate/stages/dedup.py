@@ -22,9 +22,9 @@ from curate.config import ExecutionConfig, MinhashConfig
 from curate.corpus import Part, distinct, first_numbers, halves
 from curate.lineage import key
 from curate.runs import KEY, Range, UInt64s, cut, equal_ranges, ranges_for, read_range, write_run
-from curate.saturation import saturated
 from curate.schema import EDGES
 from curate.shingles import shingles_of
+from curate.signing import text_keys
 from curate.stages.isolate import looked_at
 from curate.step import ALL, Commit, Rows, Shard, ShardWriter, Task, iterate_shards, take_rows
 from curate.storage import Store
@@ -125,23 +125,17 @@ def sign_split(
     """Write kind `texts`, a row a document: the two halves of its text's hash and its bytes; and runs of kind `bands`:
     one key a band and document that is compared, with the document's number in the split.
     """
-    a, b = minhash.permutations(config.bands * config.rows, config.seed)
     first = dict(zip([s.name for s in documents.of("documents")], _starts(documents), strict=True))
     pending: list[tuple[UInt64s, Int64s]] = []
     for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
-        data, offsets = text_buffers(table.column("text"))
-        minima, number = minhash.text_signatures(data, offsets, a, b, shingles_of(config))
-        full = saturated(minima, number, shingles_of(config))
-        compared = (number > 0) & ~full
+        found = text_keys(table.column("text"), config)
         writer.count("looked_at", table.num_rows)
-        writer.count("without_words", int((number == 0).sum()))
-        writer.count("short", int((number == 1).sum()))
-        writer.count("saturated", int(full.sum()))
+        writer.count("without_words", int((found.shingles == 0).sum()))
+        writer.count("short", int((found.shingles == 1).sum()))
+        writer.count("saturated", int(found.saturated.sum()))
         high, low = halves(table.column("text_hash")).T
-        writer.write("texts", pa.table({"high": high, "low": low, "bytes": np.diff(offsets).astype(np.uint32)}))
-        # Texts without words all look alike, and so do those that hold every shingle of their language: no key.
-        keys = minhash.band_keys(minima[compared], config.bands, config.rows)
-        pending.append((keys.ravel(), np.repeat(first[shard.name] + row[compared], config.bands)))
+        writer.write("texts", pa.table({"high": high, "low": low, "bytes": found.bytes.astype(np.uint32)}))
+        pending.append((found.keys.ravel(), np.repeat(first[shard.name] + row[found.compared], config.bands)))
         if sum(len(keys) for keys, _ in pending) >= RUN_KEYS:
             _write_bands(writer, pending)
     _write_bands(writer, pending)
@@ -285,7 +279,7 @@ def _shingle_sets(
     """The shingle sets of documents by ascending number, and their text hashes; a row group's texts at a time."""
     hashes, counts = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     text_hashes: list[bytes] = []
-    for shard, rows in _places(signed, numbers):
+    for shard, rows in places(signed, numbers):
         table = take_rows(store, shard.name, rows, ["text", "text_hash"])
         found, first = minhash.shingle_sets(*text_buffers(table.column("text")), shingles_of(config))
         hashes.append(found)
@@ -294,7 +288,7 @@ def _shingle_sets(
     return np.concatenate(hashes), np.cumsum(np.concatenate(counts)), np.array(text_hashes, np.object_)
 
 
-def _places(signed: Sequence[Signed], numbers: Int64s) -> Iterator[tuple[Shard, Int64s]]:
+def places(signed: Sequence[Signed], numbers: Int64s) -> Iterator[tuple[Shard, Int64s]]:
     """The shards that hold the documents of these ascending numbers, each with the rows in it."""
     for part in signed:
         for shard, start in zip(part.texts.of("documents"), _starts(part.texts), strict=True):

@@ -18,6 +18,7 @@ from curate.config import RunConfig
 from curate.config.measures import Bounds
 from curate.corpus import Part, facts_of, first_numbers, read_rows, slices
 from curate.decisions import CLUSTERS, SAME_URL, columns_of
+from curate.index.match import MATCHES
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
@@ -42,12 +43,16 @@ def _by_url(config: RunConfig) -> bool:
     return bool(config.dedup and config.dedup.url)
 
 
-def bound_tasks(parts: Sequence[Part], taken: Commit, config: RunConfig) -> list[Task]:
-    """One task a distinct part; of the other parts its key holds what the census took from them."""
-    what = [identity(config), taken.key]
+def bound_tasks(
+    parts: Sequence[Part], taken: Commit, config: RunConfig, published: Sequence[Commit] = ()
+) -> list[Task]:
+    """One task a distinct part; of the other parts its key holds what the census took from them. `published`: commits
+    of the stage of this name.
+    """
+    what = [identity(config), taken.key, [each.key for each in published]]
     return [
         Task("bound", key("bound", what, p.texts.identity, p.measures.identity if p.measures else None, start),
-             p.object, bound_part, (p, start, taken, config))
+             p.object, bound_part, (p, start, taken, tuple(published), config))
         for p, start in zip(parts, first_numbers(parts).tolist(), strict=False)
     ]  # fmt: skip
 
@@ -56,15 +61,26 @@ def _dumped(bounds: Bounds | None) -> dict[str, object] | None:
     return bounds.model_dump() if bounds else None
 
 
-def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken: Commit, config: RunConfig) -> None:
+def bound_part(
+    writer: ShardWriter,
+    store: Store,
+    part: Part,
+    start: int,
+    taken: Commit,
+    published: Sequence[Commit],
+    config: RunConfig,
+) -> None:
     """Write kind `bounded`: the facts of each document, its number, its twin, and why it leaves here; and where the
     config compares addresses `url_hash`.
     """
     hashes = ["id", "text_hash", *(["url_hash"] if _by_url(config) else [])]
     for facts in facts_of(store, part, columns_of(config)):
         numbered = facts.with_columns(number=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
-        folded = _of_range(store, taken, "folded", numbered, pl.DataFrame(schema=TWINS))
+        folded = _of_range(store, [taken], "folded", numbered, pl.DataFrame(schema=TWINS))
         frame = decisions.bounded(numbered, folded, census.shares(taken), config)
+        if config.dedup and config.dedup.minhash and published:
+            found = _of_range(store, published, "published", numbered, pl.DataFrame(schema=MATCHES))
+            frame = decisions.without_published(frame, found.drop("id"), "number", config.dedup.minhash)
         decided = (frame.with_columns(decisions.url_hashes(frame)) if _by_url(config) else frame).to_arrow()
         # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
         for name in hashes:
@@ -74,10 +90,12 @@ def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken:
         start += len(facts)
 
 
-def _of_range(store: Store, commit: Commit | None, kind: str, facts: pl.DataFrame, empty: pl.DataFrame) -> pl.DataFrame:
+def _of_range(
+    store: Store, commits: Sequence[Commit], kind: str, facts: pl.DataFrame, empty: pl.DataFrame
+) -> pl.DataFrame:
     """The rows of a run by document number that belong to these consecutive documents."""
     numbers = Range(facts["number"][0], facts["number"][-1])
-    found = list(read_range(store, commit.of(kind), numbers)) if commit else []
+    found = list(read_range(store, [run for commit in commits for run in commit.of(kind)], numbers))
     return pl.concat([empty, *(pl.DataFrame(table).select(*empty.columns) for table in found)])
 
 
@@ -135,7 +153,8 @@ def tasks(
 
 def dedup_identity(config: RunConfig) -> dict[str, object] | None:
     """What of the section `dedup` can change a decision; what texts were compared by is in the keys of the edges."""
-    return config.dedup.model_dump(exclude={"minhash": {"shingle"}, "lines": True}) if config.dedup else None
+    excluded = {"minhash": {"shingle"}, "lines": True, "index": True}
+    return config.dedup.model_dump(exclude=excluded) if config.dedup else None
 
 
 def select_part(
@@ -157,8 +176,9 @@ def select_part(
 
 def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config: RunConfig) -> Iterator[pl.DataFrame]:
     """The documents of a part with their clusters, in slices."""
+    resolutions = [resolved] if resolved else []
     for bound in slices(store, bounded.of("bounded")):
-        other = _of_range(store, resolved, "same_url", bound, pl.DataFrame(schema=SAME_URL))
+        other = _of_range(store, resolutions, "same_url", bound, pl.DataFrame(schema=SAME_URL))
         facts = decisions.with_same_url(bound.drop("url_hash", strict=False), other)
-        found = _of_range(store, resolved, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
+        found = _of_range(store, resolutions, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
         yield decisions.with_clusters(facts, found, config.dedup)

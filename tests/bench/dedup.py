@@ -3,7 +3,7 @@
     python -m tests.bench.dedup [--only NAME ...] [--pages N] [--samples FILE]
 
 The texts are those of the reference corpus as extraction leaves them, in plain JSONL; out comes zstd Parquet with page
-checksums, every removal verified. NAME is one of end_to_end, signatures.
+checksums, every removal verified. NAME is one of end_to_end, signatures, index_bytes.
 """
 
 import argparse
@@ -23,8 +23,11 @@ import pyarrow as pa
 
 from curate.config import MinhashConfig
 from curate.config.file import load
+from curate.index.add import add
+from curate.index.info import info
 from curate.minhash import permutations, text_signatures
 from curate.shingles import shingles_of
+from curate.storage import Store
 from curate.text.buffers import text_buffers
 from tests.bench.command import CORES, run_curate
 from tests.bench.corpus import CACHE
@@ -32,6 +35,7 @@ from tests.bench.dedup_differences import differences, removals_of_run
 from tests.bench.dedup_peers import datatrove, text_dedup_seconds
 from tests.bench.dedup_texts import Texts, texts
 from tests.bench.figure import Figure, emit, note
+from tests.curate.index.published import Doc, publish
 
 CONFIG = Path(__file__).with_name("dedup_only.yaml")
 RUNS = 5
@@ -100,7 +104,22 @@ def signatures(given: Texts, folder: Path, samples: Path) -> None:
     emit(Figure("dedup.signatures", len(data) / 1e6 / least, "MB of text/s a core", goal=100))
 
 
-BENCHMARKS: dict[str, Callable[[Texts, Path, Path], None]] = {"end_to_end": end_to_end, "signatures": signatures}
+def index_bytes(given: Texts, folder: Path, samples: Path) -> None:
+    """Bytes a document of an index of the corpus, and how fast it is added, signatures included."""
+    del samples
+    rows = [row for file in given.files() for row in file]
+    shards = publish(folder / "out", [Doc(row["url"], row["text"]) for row in rows], shard_rows=10_000)
+    began = time.perf_counter()
+    add(folder / "index", Store(folder / "out"), "corpus", shards, _minhash())
+    seconds = time.perf_counter() - began
+    found = info(folder / "index")
+    emit(Figure("dedup.index_bytes", found.bytes_a_document, f"a document, of {found.documents}", goal=200))
+    emit(Figure("dedup.index_add", given.text_bytes / 1e6 / seconds, "MB of text/s, one core"))
+
+
+BENCHMARKS: dict[str, Callable[[Texts, Path, Path], None]] = {
+    "end_to_end": end_to_end, "signatures": signatures, "index_bytes": index_bytes,
+}  # fmt: skip
 
 
 def _minhash() -> MinhashConfig:
