@@ -8,6 +8,7 @@ never text.
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -153,7 +154,7 @@ def tasks(
 
 def dedup_identity(config: RunConfig) -> dict[str, object] | None:
     """What of the section `dedup` can change a decision; what texts were compared by is in the keys of the edges."""
-    excluded = {"minhash": {"shingle"}, "lines": True, "index": True}
+    excluded: Any = {"minhash": {"shingle"}, "lines": True, "index": True}
     return config.dedup.model_dump(exclude=excluded) if config.dedup else None
 
 
