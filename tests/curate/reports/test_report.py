@@ -116,7 +116,7 @@ def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
 
 def test_removal_across_languages_is_counted_and_shown(small_run, mixed):
     text = Page(write(small_run(mixed))).text
-    assert re.search(r"the keeper of 1 of them is in another detected language", text)
+    assert re.search(r"The keeper of 1 of the near-duplicates is in another detected language", text)
     assert "http://b.example/near" in text
     assert "0.812" in text
 
