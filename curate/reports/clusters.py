@@ -4,10 +4,10 @@ Read from the ledger and the verified edges of a finished run; nothing is compar
 ids of the keepers, and about 200 bytes of each document in a cluster that is shown.
 """
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +134,7 @@ def sampled(work: Path, number: int) -> list[Cluster]:
     """Clusters of two documents or more, drawn by hash of the run's seed and the keeper's id: however large."""
     seed = run_record.read(work).settings["seed"]
     ids = _keepers(_ledger(work)).select("id").collect(engine="streaming")["id"]
-    return read(work, heapq.nsmallest(number, ids, key=lambda identity: uniform(seed, identity, "clusters")))
+    return read(work, nsmallest(number, ids, key=lambda identity: uniform(seed, identity, "clusters")))
 
 
 def of_document(work: Path, document: str) -> list[Cluster]:
