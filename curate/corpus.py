@@ -3,7 +3,7 @@
 A part is what became of one planned split. Two identical objects are two parts that share their shards.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,16 @@ import polars as pl
 import pyarrow as pa
 
 from curate.schema import DOCUMENTS, measures_schema
-from curate.step import Commit, read_file, take_rows
+from curate.step import Commit, Shard, iterate_shards, read_file, take_rows
 from curate.storage import Store
 
 FACTS = ["id", "text_hash", "url", "source", "date", "lang", "lang_score", "license", "is_synthetic", "derived_from",
          "offset", "end"]  # fmt: skip
 """Columns of a document that decisions may depend on, read beside its measures."""
+
+
+SLICE_ROWS = 1 << 16
+"""Rows of facts and decisions that are in memory at a time: about 100 MB, as joins make copies."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,32 @@ def no_facts(measures: Sequence[str]) -> pl.DataFrame:
     return empty
 
 
-def facts_of(store: Store, part: Part, measures: Sequence[str]) -> pl.DataFrame:
-    """A row a document of the part: FACTS, where its text is (part, shard, row), and the measures."""
+def facts_of(store: Store, part: Part, measures: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """A row a document of the part, in slices: FACTS, where its text is (part, shard, row), and the measures."""
     documents, measured = part.texts.of("documents"), part.measures.of("measures") if part.measures else []
     if not documents or not measured:
-        return no_facts(measures)
-    place = {"part": pl.lit(part.key), "row": pl.int_range(pl.len(), dtype=pl.Int64)}
-    frames = [read_frame(store, s.name, FACTS).with_columns(shard=pl.lit(s.name), **place) for s in documents]
-    values = pl.concat([read_frame(store, shard.name) for shard in measured])
-    return pl.concat([pl.concat(frames), values], how="horizontal").select(no_facts(measures).columns)
+        return
+    values, start = pl.concat([read_frame(store, shard.name) for shard in measured]), 0
+    for shard in documents:
+        row = 0
+        for frame in slices(store, [shard], FACTS):
+            rows = pl.int_range(row, row + pl.len(), dtype=pl.Int64)
+            placed = frame.with_columns(part=pl.lit(part.key), shard=pl.lit(shard.name), row=rows)
+            both = pl.concat([placed, values.slice(start, len(frame))], how="horizontal")
+            yield both.select(no_facts(measures).columns)
+            row, start = row + len(frame), start + len(frame)
+
+
+def slices(store: Store, shards: Sequence[Shard], columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """All rows of the shards, SLICE_ROWS or a row group more at a time."""
+    tables = list[pa.Table]()
+    for table in iterate_shards(store, shards, columns, SLICE_ROWS):
+        tables.append(table)
+        if sum(each.num_rows for each in tables) >= SLICE_ROWS:
+            yield pl.DataFrame(pa.concat_tables(tables))
+            tables.clear()
+    if tables:
+        yield pl.DataFrame(pa.concat_tables(tables))
 
 
 def read_frame(store: Store, name: str, columns: list[str] | None = None) -> pl.DataFrame:

@@ -15,6 +15,7 @@ import polars as pl
 from curate import clusters
 from curate.clusters import Claims
 from curate.config import DedupConfig, RunConfig
+from curate.config.dedup import Preference
 from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
 from curate.ledger import of_language
@@ -141,18 +142,28 @@ def _repr(limit: float | None) -> str | None:
     return None if limit is None else repr(limit)
 
 
-def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig | None) -> Claims:
-    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n].
-
-    Policy: source priority, real before synthetic, longest, oldest, smallest id.
-    """
-    priority = {source: i for i, source in enumerate(dedup.source_priority)} if dedup else {}
-    source = documents["source"].replace_strict(priority, default=len(priority), return_dtype=pl.UInt16)
-    date = documents["date"].dt.epoch("ms").fill_null(2**63 - 1)
+def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig) -> Claims:
+    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n]."""
     halves = np.frombuffer(b"".join(documents["id"]), ">u8").astype(np.uint64).reshape(-1, 2)
-    order = (source.to_numpy(), documents["is_synthetic"].to_numpy(), -documents["text_chars"].to_numpy(),
-             date.to_numpy(), halves[:, 0], halves[:, 1])  # fmt: skip
-    return Claims(text, order)
+    order = [_preferred(documents, criterion, dedup) for criterion in dedup.prefer]
+    return Claims(text, (*order, halves[:, 0], halves[:, 1]))
+
+
+def _preferred(documents: pl.DataFrame, criterion: Preference, dedup: DedupConfig) -> np.ndarray:
+    """A number for each document, the smaller the better."""
+    match criterion:
+        case "source":
+            priority = {source: i for i, source in enumerate(dedup.source_priority)}
+            sources = documents["source"]
+            return sources.replace_strict(priority, default=len(priority), return_dtype=pl.UInt16).to_numpy()
+        case "real":
+            return documents["is_synthetic"].to_numpy()
+        case "longest" | "shortest":
+            characters = documents["text_chars"].to_numpy()
+            return -characters if criterion == "longest" else characters
+        case "oldest" | "newest":
+            date = documents["date"].dt.epoch("ms")
+            return (date if criterion == "oldest" else -date).fill_null(2**63 - 1).to_numpy()
 
 
 def _clusters(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: DedupConfig | None) -> pl.DataFrame:

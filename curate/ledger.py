@@ -4,20 +4,25 @@
 objects meet the shards, which know content alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
 
-from curate.corpus import Part, read_rows
+from curate.corpus import Part, read_rows, slices
 from curate.errors import ConservationError
 from curate.schema import LEDGER, with_measures
-from curate.step import Commit, write_file
+from curate.step import Commit, Shard, new_file
 from curate.storage import Store
 
 SYNTHETIC = "synthetic"
 """Object name of what an LLM wrote."""
+
+
+DATASETS = {"ledger": None, "rejected": "rejected", "quarantine": "quarantined"}
+"""Folder in the work folder -> status of its rows; None: all."""
 
 
 @dataclass(frozen=True)
@@ -41,64 +46,65 @@ class Counts:
 def write_ledger(
     work: Store, parts: Sequence[Part], decisions: Mapping[str, Commit], measures: Sequence[str]
 ) -> Counts:
-    """Write the three datasets, a file a planned split each, and count; `decisions` by key of the part, one of which is
-    in memory at a time. Raises ConservationError (promise P1).
+    """Write the three datasets, a file a planned split each, and count; `decisions` by key of the part, a slice of
+    which is in memory at a time. Raises ConservationError (promise P1).
     """
     schema = with_measures(LEDGER, measures)
     ordered = sorted(parts, key=lambda p: (p.object, p.key))
     names: dict[str, str] = {}
     for part in ordered:
         names.setdefault(part.key, part.object)
-    written: dict[str, list[str]] = {"ledger": [], "rejected": [], "quarantine": []}
-    tallies, seen = [], set[str]()
-    for number, part in enumerate(ordered):
-        decided = read_rows(work, [decisions[part.key]], "decisions") if part.key in decisions else None
-        rows = _part_ledger(work, part, decided, repeated=part.key in seen, names=names, schema=schema)
+    tallies, seen = [_NO_TALLY], set[str]()
+    files = [f"part-{number:05d}.parquet" for number in range(len(ordered))]
+    for file, part in zip(files, ordered, strict=True):
+        shards = decisions[part.key].of("decisions") if part.key in decisions else []
+        with ExitStack() as stack:
+            add = {name: stack.enter_context(new_file(work, f"{name}/{file}", schema)) for name in DATASETS}
+            for rows in _part_ledger(work, part, shards, repeated=part.key in seen, names=names, schema=schema):
+                tallies.append(rows.group_by("status", rule=rule_of("reason")).len())
+                for name, status in DATASETS.items():
+                    chosen = rows.filter(pl.col("status") == status) if status else rows
+                    add[name](chosen.select(schema.names).to_arrow().cast(schema))
         seen.add(part.key)
-        tallies.append(rows.group_by("status", rule=rule_of("reason")).len())
-        rejected, quarantined = (rows.filter(pl.col("status") == s) for s in ("rejected", "quarantined"))
-        for dataset, chosen in (("ledger", rows), ("rejected", rejected), ("quarantine", quarantined)):
-            written[dataset].append(_write(work, f"{dataset}/part-{number:05d}.parquet", chosen, schema))
-    for dataset, files in written.items():
-        for stale in set(work.list(dataset)) - set(files):
+    for name in DATASETS:
+        for stale in set(work.list(name)) - {f"{name}/{file}" for file in files}:
             work.delete(stale)
-    return _count(parts, pl.concat([_NO_TALLY, *tallies]))
+    return _count(parts, pl.concat(tallies))
 
 
 _NO_TALLY = pl.DataFrame(schema={"status": pl.String, "rule": pl.String, "len": pl.get_index_type()})
 
 
-def _write(work: Store, name: str, rows: pl.DataFrame, schema: pa.Schema) -> str:
-    table = rows.select(schema.names).to_arrow().cast(schema)
-    write_file(work, name, table)
-    return name
-
-
 def _part_ledger(
     work: Store,
     part: Part,
-    decided: pl.DataFrame | None,
+    decided: Sequence[Shard],
     *,
     repeated: bool,
     names: Mapping[str, str],
     schema: pa.Schema,
-) -> pl.DataFrame:
-    """All rows of one planned split, in the order of the input object."""
-    frames = []
-    if decided is not None and len(decided):
-        frames.append(_with_locator_of_kept(decided, names, repeated=repeated))
+) -> Iterator[pl.DataFrame]:
+    """All rows of one planned split, in the order of the input object, in slices."""
+    empty = pl.DataFrame(schema.empty_table())
+    whole = {"object": pl.lit(part.object),
+             "is_synthetic": pl.col("is_synthetic").fill_null(value=part.object == SYNTHETIC)}  # fmt: skip
+    turned_away = pl.concat([empty, *_turned_away(work, part, empty)], how="diagonal").sort("offset", "end")
+    for rows in slices(work, decided):
+        due = turned_away["offset"] <= rows["offset"].max()
+        located = _fit(_with_locator_of_kept(rows, names, repeated=repeated), empty)
+        together = pl.concat([empty, located, turned_away.filter(due)], how="diagonal")
+        turned_away = turned_away.filter(~due)
+        yield together.with_columns(**whole).sort("offset", "end", maintain_order=True)
+    if len(turned_away):
+        yield turned_away.with_columns(**whole)
+
+
+def _turned_away(work: Store, part: Part, like: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """What never became a document."""
     for kind, status in (("rejected", "rejected"), ("quarantined", "quarantined")):
         rows = read_rows(work, [part.documents], kind)
-        if rows is not None and len(rows):
-            frames.append(rows.with_columns(status=pl.lit(status)))
-    empty = pl.from_arrow(schema.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    rows = pl.concat([empty, *[_fit(frame, empty) for frame in frames]], how="diagonal")
-    synthetic = part.object == SYNTHETIC
-    return rows.with_columns(
-        object=pl.lit(part.object),
-        is_synthetic=pl.col("is_synthetic").fill_null(value=synthetic),
-    ).sort("offset", "end", maintain_order=True)
+        if rows is not None:
+            yield _fit(rows.with_columns(status=pl.lit(status)), like)
 
 
 def _fit(frame: pl.DataFrame, like: pl.DataFrame) -> pl.DataFrame:

@@ -46,7 +46,11 @@ def ranges_for(rows: int, rows_at_once: int) -> list[Range]:
 
 
 def write_run(writer: ShardWriter, kind: str, by: UInt64s, columns: pa.Table, *, group_rows: int = GROUP_ROWS) -> None:
-    """Write rows as one run: a column KEY with `by` in ascending order, then the columns, in the same order."""
+    """Write rows as one run: a column KEY with `by` in ascending order, then the columns, in the same order. Without a
+    row there is no run.
+    """
+    if not len(by):
+        return
     order = np.argsort(by, kind="stable")
     table = columns.take(pa.array(order)).add_column(0, KEY, pa.array(by[order]))
     writer.write_whole(kind, table, row_group_rows=group_rows, exchange=True)
@@ -72,22 +76,22 @@ def read_range(
 
 
 def cut(store: Store, runs: Sequence[Shard], rows: int) -> list[Range]:
-    """Ranges of about `rows` rows over all runs, which together hold every key; for keys that lie anyhow.
-
-    Cut between row groups, so a range may have a row group of each run more.
+    """Ranges of about `rows` rows over all runs, none of them empty, which together hold every key; for keys that lie
+    anyhow. Cut between row groups, so a range may have a row group of each run more.
     """
     starts: list[tuple[int, int]] = []
     for run in runs:
         with open_parquet(store, run.name) as file:
             sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
             starts += [(low, size) for (low, _), size in zip(_spans(file), sizes, strict=True)]
-    bounds, gathered = [0], 0
-    for low, size in sorted(starts):
+    starts.sort()
+    bounds, gathered = [low for low, _ in starts[:1]], 0
+    for low, size in starts:
         if gathered and gathered + size > rows and low > bounds[-1]:
             bounds.append(low)
             gathered = 0
         gathered += size
-    return [Range(low, high - 1) for low, high in zip(bounds, [*bounds[1:], LAST + 1], strict=True)] if starts else []
+    return [Range(low, high - 1) for low, high in pairwise([0, *bounds[1:], LAST + 1])] if starts else []
 
 
 def _spans(file: "pa.parquet.ParquetFile") -> list[tuple[int, int]]:

@@ -27,9 +27,6 @@ SHARD_BYTES = 128_000_000
 ROW_GROUP_BYTES = 4_000_000
 """Arrow bytes that are gathered before a row group is written: what a writer holds in memory, per kind."""
 
-WHOLE_ROWS = 1 << 20
-"""Rows of a row group in a file that is written at once."""
-
 CONSERVED = frozenset({"documents", "rejected", "quarantined", "measures", "scores"})
 """Kinds whose rows must add up to the counter `in` (promise P1). Other kinds (band keys, edges) are derived."""
 
@@ -289,11 +286,13 @@ def parquet_writer(stream: IO[bytes], schema: pa.Schema, *, exchange: bool = Fal
     )
 
 
-def write_file(store: Store, name: str, table: pa.Table) -> None:
-    """Make `table` the Parquet file `name`, at once."""
+@contextmanager
+def new_file(store: Store, name: str, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Takes tables, and makes them the Parquet file `name` at once when nothing failed."""
     shard = _ShardFile(store, name, "")
     try:
-        shard.add_whole(table, WHOLE_ROWS)
+        shard.add(schema.empty_table())
+        yield shard.add
         shard.close()
     finally:
         shard.abandon()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from curate.config.values import LocalPath, Positive, Share, Strict, one_or_many
 
@@ -25,6 +25,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 Dolma 3 and Marin. DIFFERS: the normalisation and the hashes are ours, and candidates are verified on the text."""
 
 Preset = Literal["fineweb", "nemo", "dolma3"]
+
+Preference = Literal["source", "real", "longest", "shortest", "oldest", "newest"]
+PREFERENCES: tuple[Preference, ...] = ("source", "real", "longest", "oldest")
+"""Criteria by which the copy that is kept is chosen."""
 
 
 class ShingleConfig(Strict):
@@ -102,5 +106,21 @@ class DedupConfig(Strict):
     """Exact duplicates by text hash always; near-duplicates where `minhash` is given."""
 
     minhash: MinhashConfig | None = None
+    prefer: tuple[Preference, ...] = PREFERENCES
+    """Which of two duplicates is kept: the first of these that tells them apart decides, and at last the smaller id.
+    `source`: by `source_priority`; `real`: what no model wrote; `longest`, `shortest`: by characters; `oldest`,
+    `newest`: by date, one without a date last."""
+
     source_priority: tuple[str, ...] = ()
-    """Of two duplicates, the one whose source stands earlier here is kept; sources not named come last."""
+    """Sources from the best on; those not named come last."""
+
+    @field_validator("prefer")
+    @classmethod
+    def each_once(cls, value: tuple[Preference, ...]) -> tuple[Preference, ...]:
+        """Refuse a criterion that an earlier one has decided already."""
+        kinds = [{"shortest": "longest", "newest": "oldest"}.get(name, name) for name in value]
+        if len(kinds) > len(set(kinds)):
+            raise ValueError(
+                f"prefer: {', '.join(value)}: expected each criterion once, longest or shortest among them"
+            )
+        return value

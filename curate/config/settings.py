@@ -23,7 +23,14 @@ ROW_AND_FILTER = 3
 """Parts of the path of a filter in a language's row."""
 
 BOUNDS = ("min", "max", "keep_fraction")
-SETTABLE = ("languages", "judge.keep", "by_language", "dedup.source_priority", "dedup.minhash.min_similarity")
+SETTABLE = (
+    "languages",
+    "judge.keep",
+    "by_language",
+    "dedup.prefer",
+    "dedup.source_priority",
+    "dedup.minhash.min_similarity",
+)
 """Sections beside the bounds of measures that decide what is kept, and nothing that is computed before."""
 
 

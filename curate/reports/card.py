@@ -256,8 +256,10 @@ def _dedup(config: RunConfig) -> str:
             f"bands of {near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
             f"{near.min_similarity:g}, decides"
         )
-    order = f"source ({', '.join(config.dedup.source_priority)}), " if config.dedup.source_priority else ""
-    return f"{text}. Kept: by {order}real before synthetic, length (longest), date (oldest), id."
+    sources = config.dedup.source_priority
+    said = {"source": f"source ({', '.join(sources)})", "real": "real before synthetic"}
+    order = [said.get(name, name) for name in config.dedup.prefer if name != "source" or sources]
+    return f"{text}. Of duplicates the one is kept that comes first by: {', '.join([*order, 'smallest id'])}."
 
 
 def _missing(config: RunConfig) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,8 @@ import polars as pl
 from curate import decisions
 from curate.config import DedupConfig
 
-WHY = {
-    "source": "priority of its source",
-    "is_synthetic": "real before synthetic",
-    "text_chars": "longest",
-    "date": "oldest",
-    "id": "smallest id",
-}
-"""decisions.POLICY, in the words of a reader."""
+WHY = {"source": "priority of its source", "real": "real before synthetic", "id": "smallest id"}
+"""Criteria of `dedup.prefer`, and the id behind them, in the words of a reader; the others say it themselves."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +25,7 @@ class Criterion:
     """Whether the two differ here for the first time."""
 
 
-def two_best(
-    members: pl.DataFrame, keeper: bytes, dedup: DedupConfig | None
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
+def two_best(members: pl.DataFrame, keeper: bytes, dedup: DedupConfig) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The keeper and the best of the others by the policy, if any; `order` is what they are compared by."""
     order = decisions.claims(members, np.arange(len(members)), dedup).order
     at = members.select((pl.col("id") == keeper).arg_max()).item()
@@ -43,29 +34,31 @@ def two_best(
     return found[0], found[1] if others else None
 
 
-def because(
-    keeper: Mapping[str, Any], runner_up: Mapping[str, Any], dedup: DedupConfig | None
-) -> tuple[Criterion, ...]:
-    """The criteria of the policy in order, up to the one that decided. The id has the last two columns of the order."""
+def because(keeper: Mapping[str, Any], runner_up: Mapping[str, Any], dedup: DedupConfig) -> tuple[Criterion, ...]:
+    """The criteria of the policy in order, up to the one that decided. The id has two columns of the order."""
     columns = zip(keeper["order"], runner_up["order"], strict=True)
     at = next(number for number, (one, other) in enumerate(columns) if one != other)
-    used = decisions.POLICY[: min(at, len(decisions.POLICY) - 1) + 1]
-    priority = list(dedup.source_priority) if dedup else []
+    used = [*dedup.prefer, "id"][: min(at, len(dedup.prefer)) + 1]
+    priority = list(dedup.source_priority)
     return tuple(
-        Criterion(WHY[name], _value(keeper, name, priority), _value(runner_up, name, priority), name == used[-1])
+        Criterion(
+            WHY.get(name, name), _value(keeper, name, priority), _value(runner_up, name, priority), name == used[-1]
+        )
         for name in used
     )
 
 
-def _value(document: Mapping[str, Any], name: str, priority: Sequence[str]) -> str:
-    value = document[name]
-    if name == "source":
-        place = f"number {priority.index(value) + 1} of" if value in priority else "not in"
-        return f"{value} ({place} source_priority)" if priority else str(value)
-    shown = {
-        "is_synthetic": "synthetic" if value else "real",
-        "date": f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else "no date",
-        "id": value.hex() if isinstance(value, bytes) else "",
-        "text_chars": f"{value:,} characters" if isinstance(value, int) else "",
-    }
-    return shown[name]
+def _value(document: Mapping[str, Any], criterion: str, priority: Sequence[str]) -> str:
+    """What a document has for a criterion."""
+    match criterion:
+        case "source":
+            source = str(document["source"])
+            place = f"number {priority.index(source) + 1} of" if source in priority else "not in"
+            return f"{source} ({place} source_priority)" if priority else source
+        case "real":
+            return "synthetic" if document["is_synthetic"] else "real"
+        case "longest" | "shortest":
+            return f"{document['text_chars']:,} characters"
+        case "oldest" | "newest":
+            return f"{document['date']:%Y-%m-%d %H:%M:%S}" if document["date"] else "no date"
+    return str(document["id"].hex())

@@ -166,7 +166,7 @@ def read(work: Path, ids: Sequence[bytes]) -> list[Cluster]:
         .collect(engine="streaming")
     )  # fmt: skip
     pairs = _pairs(store, record, members)
-    dedup = with_settings(record.settings, []).dedup
+    dedup = with_settings(record.settings, []).dedup or DedupConfig()
     frames = members.partition_by("cluster_id", as_dict=True)
     shown = {each: _shown(frames[(each,)], each) for each in ids}
     rows = _rows(ledger, [document for some in shown.values() for document in some])
@@ -264,9 +264,7 @@ def _pairs(store: Store, record: RunRecord, members: pl.DataFrame) -> pl.DataFra
     return both.select("cluster_id", "similarity").collect(engine="streaming")
 
 
-def _cluster(
-    members: pl.DataFrame, pairs: pl.Series, dedup: DedupConfig | None, shown: Sequence[dict[str, Any]]
-) -> Cluster:
+def _cluster(members: pl.DataFrame, pairs: pl.Series, dedup: DedupConfig, shown: Sequence[dict[str, Any]]) -> Cluster:
     """One cluster. `members` has all its documents, `pairs` the similarities of its verified pairs."""
     keeper, runner_up = two_best(members, shown[0]["id"], dedup)
     exact = members.select(pl.col("text_hash") == keeper["text_hash"]).to_series()

@@ -26,6 +26,9 @@ DECIDED = ["id", "cluster_id", "dup_count", "quality", "quality_status", "qualit
            "row", "text_bytes"]  # fmt: skip
 """Columns of the decisions that a published row takes over; the rest comes from the document's own shard."""
 
+KEPT = "kept"
+"""Name of the note of a commit of `select` that holds a digest of what is published of it."""
+
 RUN_BYTES = 48_000_000
 """Text bytes of a run: it is in memory three times while it is put in order."""
 
@@ -36,6 +39,11 @@ GROUP_BYTES = 1_000_000
 def published_measures(config: RunConfig) -> list[str]:
     """Columns of the measures with `publish: true`."""
     return [measured.column for measured in config.measured if measured.filter.publish]
+
+
+def published_columns(config: RunConfig) -> list[str]:
+    """Columns of the decisions that a published row depends on."""
+    return [*DECIDED, *published_measures(config)]
 
 
 def extra_columns(config: RunConfig) -> dict[str, str]:
@@ -61,10 +69,10 @@ def tokenizer_hash(config: PublishConfig) -> str | None:
 
 
 def tasks(parts: Sequence[Part], decisions: Sequence[Commit], config: RunConfig) -> list[Task]:
-    """One task a distinct part, with its decisions."""
+    """One task a distinct part, with its decisions; done where what is published of them did not change."""
     what = identity(config)
     return [
-        Task("arrange", key("arrange", what, part.texts.identity, decided.key), part.object, arrange_part,
+        Task("arrange", key("arrange", what, part.texts.identity, decided.notes.get(KEPT)), part.object, arrange_part,
              (decided, config))
         for part, decided in zip(parts, decisions, strict=True)
     ]  # fmt: skip
@@ -72,7 +80,7 @@ def tasks(parts: Sequence[Part], decisions: Sequence[Commit], config: RunConfig)
 
 def arrange_part(writer: ShardWriter, store: Store, decisions: Commit, config: RunConfig) -> None:
     """Write runs of kind `rows` by the first half of the id: the columns of `data_schema`."""
-    columns = [*DECIDED, "status", *published_measures(config)]
+    columns = [*published_columns(config), "status"]
     for shard in decisions.of("decisions"):
         kept = read_frame(store, shard.name, columns).filter(pl.col("status") == "kept")
         for (name,), rows in kept.group_by("shard", maintain_order=True):

@@ -33,7 +33,8 @@ def task(bounded: Sequence[Commit], edges: Sequence[Commit], dedup: DedupConfig,
 
     `again`: whether to name the pairs that are still to be compared.
     """
-    of = [[commit.key for commit in bounded], [commit.key for commit in edges], dedup.source_priority, again]
+    of = [[commit.key for commit in bounded], [commit.key for commit in edges], dedup.prefer,
+          dedup.source_priority, again]  # fmt: skip
     args = (tuple(bounded), tuple(edges), dedup, again)
     return Task("resolve", key("resolve", VERSION, clusters.VERSION, of), "all documents", resolve_all, args)
 

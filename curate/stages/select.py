@@ -5,21 +5,24 @@ never text.
     select  per part: the duplicates leave that `resolve` chose no keeper among, and what breaks a bound on a score
 """
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
+from blake3 import blake3
 
 from curate import decisions
 from curate.config import RunConfig
 from curate.config.measures import Bounds
-from curate.corpus import Part, facts_of, first_numbers, read_frame, read_rows
+from curate.corpus import Part, facts_of, first_numbers, read_rows, slices
 from curate.decisions import CLUSTERS, columns_of
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
 from curate.stages import census
+from curate.stages.arrange import KEPT, published_columns
 from curate.stages.census import TWINS
 from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
@@ -50,20 +53,19 @@ def _dumped(bounds: Bounds | None) -> dict[str, object] | None:
 
 def bound_part(writer: ShardWriter, store: Store, part: Part, start: int, taken: Commit, config: RunConfig) -> None:
     """Write kind `bounded`: the facts of each document, its number, its twin, and why it leaves here."""
-    facts = facts_of(store, part, columns_of(config))
-    if facts.is_empty():
-        return
-    facts = facts.with_columns(number=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
-    folded = _of_part(store, taken, "folded", facts, pl.DataFrame(schema=TWINS))
-    decided = decisions.bounded(facts, folded, census.shares(taken), config).to_arrow()
-    # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
-    for name in ("id", "text_hash"):
-        place = decided.schema.get_field_index(name)
-        decided = decided.set_column(place, pa.field(name, ID), decided.column(name).cast(ID))
-    writer.write("bounded", decided)
+    for facts in facts_of(store, part, columns_of(config)):
+        numbered = facts.with_columns(number=pl.int_range(start, start + pl.len(), dtype=pl.Int64))
+        folded = _of_range(store, taken, "folded", numbered, pl.DataFrame(schema=TWINS))
+        decided = decisions.bounded(numbered, folded, census.shares(taken), config).to_arrow()
+        # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
+        for name in ("id", "text_hash"):
+            place = decided.schema.get_field_index(name)
+            decided = decided.set_column(place, pa.field(name, ID), decided.column(name).cast(ID))
+        writer.write("bounded", decided)
+        start += len(facts)
 
 
-def _of_part(store: Store, commit: Commit | None, kind: str, facts: pl.DataFrame, empty: pl.DataFrame) -> pl.DataFrame:
+def _of_range(store: Store, commit: Commit | None, kind: str, facts: pl.DataFrame, empty: pl.DataFrame) -> pl.DataFrame:
     """The rows of a run by document number that belong to these consecutive documents."""
     numbers = Range(facts["number"][0], facts["number"][-1])
     found = list(read_range(store, commit.of(kind), numbers)) if commit else []
@@ -101,8 +103,8 @@ def weigh(
     keep = config.judge.keep if config.judge else None
     bound = None
     if keep and given is not None:
-        frames = [with_keepers(store, each, resolved, config) for each in bounded]
-        passed = pl.concat([f.select("id", "reason", "is_synthetic") for f in frames if f is not None])
+        frames = (facts for each in bounded for facts in with_keepers(store, each, resolved, config))
+        passed = pl.concat([facts.select("id", "reason", "is_synthetic") for facts in frames])
         decisions.check_missing(passed, given, keep)
         bound = decisions.score_bound(passed, given, keep)
     writer.note("bound", "" if bound is None else repr(bound))
@@ -115,15 +117,15 @@ def tasks(
     weighed = judged.weighed.key if judged.weighed else None
     what = [VERSION, resolved.key if resolved else None, sorted(c.identity for c in judged.scores), weighed,
             _dumped(config.judge.keep) if config.judge and weighed else None,
-            _dumped_dedup(config)]  # fmt: skip
+            dedup_identity(config)]  # fmt: skip
     return [
         Task("select", key("select", what, each.key), part.object, select_part, (each, resolved, judged, config))
         for part, each in zip(parts, bounded, strict=True)
     ]
 
 
-def _dumped_dedup(config: RunConfig) -> dict[str, object] | None:
-    # What texts were compared by is in the keys of the edges, of a tokenizer the content.
+def dedup_identity(config: RunConfig) -> dict[str, object] | None:
+    """What of the section `dedup` can change a decision; what texts were compared by is in the keys of the edges."""
     return config.dedup.model_dump(exclude={"minhash": {"shingle"}}) if config.dedup else None
 
 
@@ -131,22 +133,21 @@ def select_part(
     writer: ShardWriter, store: Store, bounded: Commit, resolved: Commit | None, judged: Judged, config: RunConfig
 ) -> None:
     """Write kind `decisions`: a row a document of the part, in order."""
-    facts = with_keepers(store, bounded, resolved, config)
-    if facts is None:
-        return
     scores = read_rows(store, judged.scores, "scores")
     noted = judged.weighed.notes["bound"] if judged.weighed else ""
     bound = float(noted) if noted else None
-    decided = decisions.with_scores(facts, scores, config, bound, judged=judged.weighed is not None)
-    writer.count("in_decisions", len(decided))
-    writer.write("decisions", decided.to_arrow())
+    digest = blake3()
+    for facts in with_keepers(store, bounded, resolved, config):
+        decided = decisions.with_scores(facts, scores, config, bound, judged=judged.weighed is not None)
+        kept = decided.filter(pl.col("status") == "kept").select(published_columns(config))
+        kept.rechunk().write_ipc(values := io.BytesIO())
+        digest.update(values.getbuffer())
+        writer.write("decisions", decided.to_arrow())
+    writer.note(KEPT, digest.hexdigest(length=16))
 
 
-def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config: RunConfig) -> pl.DataFrame | None:
-    """The documents of a part with their clusters; None where it has none."""
-    shards = bounded.of("bounded")
-    if not shards:
-        return None
-    facts = pl.concat([read_frame(store, shard.name) for shard in shards])
-    found = _of_part(store, resolved, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
-    return decisions.with_clusters(facts, found, config.dedup)
+def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config: RunConfig) -> Iterator[pl.DataFrame]:
+    """The documents of a part with their clusters, in slices."""
+    for facts in slices(store, bounded.of("bounded")):
+        found = _of_range(store, resolved, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
+        yield decisions.with_clusters(facts, found, config.dedup)

@@ -18,7 +18,7 @@ from curate.config.file import load
 from curate.reports import run_record
 from curate.schema import EDGES, LEDGER, with_measures
 from curate.stages.select import columns_of
-from curate.step import find, run_step, write_file
+from curate.step import find, new_file, run_step
 from curate.storage import Store
 from tests.bench.figure import Figure, emit, note
 from tests.curate.inline import run_inline
@@ -71,7 +71,8 @@ def replace_ledger(work: Store, columns: list[str], documents: int) -> None:
     table = rows.with_columns(missing).select(schema.names).to_arrow().cast(schema)
     for shard in range(SHARDS):
         part = table.slice(shard * documents // SHARDS, documents // SHARDS)
-        write_file(work, f"ledger/part-{shard:05d}.parquet", part)
+        with new_file(work, f"ledger/part-{shard:05d}.parquet", part.schema) as add:
+            add(part)
     a, b = rows["text_hash"][3::10], rows["text_hash"][4::10]
     pairs = pl.DataFrame({"a": a[: len(b)], "b": b}).select(
         a=pl.min_horizontal("a", "b"), b=pl.max_horizontal("a", "b"), similarity=0.9

@@ -15,7 +15,7 @@ from tests.fake_llm import FakeLlm, serve
 
 HOLDS_TEXT = re.compile(
     r"run/(work/stages/(extract|isolate|synthesize)/\w+/documents-\d+\.parquet"
-    r"|work/stages/publish/\w+/data-\d+\.parquet"
+    r"|work/stages/(arrange|publish)/\w+/(rows|data)-\d+\.parquet"
     r"|out/(versions/\w+/data|shards)/[\w-]+\.parquet)"
 )
 HOLDS_ANSWERS = re.compile(r"run/work/responses/answers\.sqlite(-wal)?")

@@ -13,14 +13,15 @@ import pytest
 import yaml
 
 from curate import clusters, minhash, readers, step
-from curate.stages import dedup, extract, measure, publish, rewrite, select
+from curate.stages import arrange, census, dedup, extract, measure, publish, resolve, rewrite, select
 from curate.text import language, plain
 from tests.curate.inline import run_inline
 from tests.curate.runs import committed, published_bytes
 from tests.curate.small_corpus import OBJECTS, PARTITIONS, STEPS, config_over, text_of, write_corpus
 from tests.fake_llm import serve
 
-ORDER = ["extract", "rewrite", "measure", "sign", "candidates", "pairs", "verify", "select", "publish"]
+ORDER = ["extract", "rewrite", "measure", "sign", "candidates", "verify", "census", "bound",
+         "resolve", "select", "arrange", "publish"]  # fmt: skip
 
 
 class Base:
@@ -75,7 +76,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
     "nothing": ({}, None, None),
     "workers": ({"execution": {"partitions": PARTITIONS, "workers": 7}}, None, None),
     "partitions": ({"execution": {"partitions": 2}}, "candidates", 2),
-    "a bound": ({"measure": bound(60)}, "select", 1),
+    "a bound": ({"measure": bound(60)}, "bound", OBJECTS),
     "another filter": ({"measure": [*STEPS, {"filter": "gopher.hash_ratio"}]}, "measure", OBJECTS),
     "another transform": ({"measure": [*STEPS, {"transform": "invisible.strip"}]}, "rewrite", OBJECTS),
     "another order": ({"measure": [STEPS[-1], *STEPS[:-1]]}, "measure", OBJECTS),
@@ -84,8 +85,8 @@ SETTINGS: dict[str, tuple[dict[str, Any], str | None, int | None]] = {
     "short texts": ({"dedup": {"minhash": {"min_shingles": 7}}}, "sign", OBJECTS),
     "similarity": ({"dedup": {"minhash": {"min_similarity": 0.7}}}, "verify", 1),
     "a cap": ({"extract": {"max_html_depth": 7}}, "extract", OBJECTS),
-    "languages": ({"languages": ["deu_Latn"]}, "select", 1),
-    "the seed": ({"seed": 5}, "publish", 1),
+    "languages": ({"languages": ["deu_Latn"]}, "bound", OBJECTS),
+    "the seed": ({"seed": 5}, "arrange", OBJECTS),
     "row groups": ({"publish": {"validation_share": 0.1, "row_group_rows": 5}}, "publish", 1),
 }
 
@@ -104,7 +105,10 @@ CODE = {
     "measure": [(measure, "VERSION")],
     "sign": [(minhash, "VERSION")],
     "candidates": [(clusters, "VERSION")],
-    "select": [(select, "VERSION")],
+    "census": [(census, "VERSION")],
+    "bound": [(select, "VERSION")],
+    "resolve": [(resolve, "VERSION")],
+    "arrange": [(arrange, "VERSION")],
     "publish": [(publish, "VERSION")],
 }  # fmt: skip
 
@@ -120,9 +124,10 @@ def test_another_version_of_the_code_runs_what_depends_on_it(
 
 def test_another_version_of_dedup_runs_it(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedup, "VERSION", dedup.VERSION + 1)
-    assert {"candidates", "pairs"} & set(again(base))
+    assert {"sign", "candidates", "verify"} <= set(again(base))
 
 
+DECIDING = {"bound", "resolve", "select"}
 HASHES = {"filter": "gopher.hash_ratio"}
 FILTERS: dict[str, list[dict[str, Any]]] = {
     "added": [*STEPS, HASHES],
@@ -143,7 +148,7 @@ def test_other_filters_compare_no_text_again(base: Path, tmp_path: Path, name: s
         set_in(base, measure=of_texts(STEPS))
         assert again(base)["sign"] == OBJECTS
     set_in(base, measure=of_texts(FILTERS[name]))
-    assert set(again(base)) <= {"measure", "select", "publish"}
+    assert set(again(base)) <= {"measure", *DECIDING, "arrange", "publish"}
     again(config_over(base / "corpus", tmp_path / "fresh", measure=of_texts(FILTERS[name])).parent)
     assert published_bytes(base / "out") == published_bytes(tmp_path / "fresh/out")
 
@@ -156,7 +161,7 @@ def test_another_filter_asks_no_model_again(base: Path) -> None:
         assert {"judge", "synthesize"} <= set(again(base))
         asked = fake.asked
         set_in(base, measure=[*STEPS, HASHES])
-        assert set(again(base)) == {"measure", "select"}
+        assert set(again(base)) == {"measure", *DECIDING, "weigh"}
         assert fake.asked == asked > 0
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import ConfigError, LockedError, PublishConflict
-from curate.step import write_file
+from curate.step import new_file
 from curate.storage import Store, content_hash, find_inputs, lock
 from tests.curate.faults import Fault, FaultyDisk
 
@@ -72,8 +72,9 @@ def test_a_link_is_the_same_file_and_a_copy_where_none_can_be_made(store: Store)
 
 def test_names_are_never_patterns(tmp_path: Path) -> None:
     store = Store(tmp_path / "a[1]*?{x}")
-    write_file(store, "b*.parquet", pa.table({"x": [1]}))
-    write_file(store, "b2.parquet", pa.table({"x": [2]}))
+    for name, value in (("b*.parquet", 1), ("b2.parquet", 2)):
+        with new_file(store, name, pa.schema([("x", pa.int64())])) as add:
+            add(pa.table({"x": [value]}))
     assert store.scan(["b*.parquet"]).collect()["x"].to_list() == [1]
 
 

@@ -58,7 +58,17 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Golden:
     assert result.kept
     assert result.rejected
     assert result.quarantined == 8
-    assert set(executed) >= {"extract", "measure", "sign", "candidates", "pairs", "verify", "select", "publish"}
+    assert set(executed) >= {
+        "extract",
+        "measure",
+        "sign",
+        "candidates",
+        "verify",
+        "bound",
+        "resolve",
+        "select",
+        "publish",
+    }
     return Golden(corpus, published_bytes(root / "out"), executed, Counter(disk.trace), disk.written)
 
 

@@ -10,6 +10,7 @@ from curate.config.dedup import PRESETS
 from curate.config.file import load
 from curate.config.settings import with_settings
 from curate.errors import ConfigError
+from curate.lineage import key
 from curate.shingles import STEPS
 from curate.stages import dedup, select
 
@@ -26,7 +27,7 @@ def identities(folder: Path, minhash: str) -> tuple[object, object, str]:
     config = loaded(folder, minhash)
     assert config.dedup
     assert config.dedup.minhash
-    decided = select.Evidence(()).key(config)
+    decided = key(select.dedup_identity(config))
     return config.identity(), dedup.identity(config.dedup.minhash), decided
 
 

@@ -201,6 +201,8 @@ WHY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "longest": ({"text": prose(1, 61)}, {}),
     "oldest": ({"date": datetime(2020, 1, 1, tzinfo=UTC)}, {"date": datetime(2020, 1, 2, tzinfo=UTC)}),
     "smallest id": ({}, {}),
+    "shortest": ({}, {"text": prose(1, 61)}),
+    "newest": ({"date": datetime(2020, 1, 2, tzinfo=UTC)}, {"date": datetime(2020, 1, 1, tzinfo=UTC)}),
 }
 """Criterion -> what the keeper has, and what the other one has."""
 
@@ -216,13 +218,17 @@ def test_why_this_copy_was_kept_is_the_first_criterion_that_differs(name: str, s
     edges = [(wins, loses, 0.9)] if wins.text != loses.text else []
     inputs = [{"source": source, "uri": source} for source in ("web", "good")]
     settings = {"inputs": inputs, "dedup": {"minhash": {}, "source_priority": ["good"]}}
+    ours = ["priority of its source", "real before synthetic", "longest", "oldest", "smallest id"]
+    if name in ("shortest", "newest"):
+        settings["dedup"]["prefer"] = [name]
+        ours = [name]
     run: SmallRun = small_run(Inputs([loses, wins], edges=edges, settings=settings))
     [cluster] = clusters.largest(run.work.root, 10)
     assert (cluster.id, cluster.runner_up) == (wins.id.hex(), loses.id.hex())
     *before, decided = cluster.why
     assert decided.name == name
     assert decided.keeper != decided.runner_up
-    assert [each.name for each in before] == list(WHY)[: list(WHY).index(name)]
+    assert [each.name for each in before] == ours[: ours.index(name)]
     assert all(each.keeper == each.runner_up and not each.decided for each in before)
 
 

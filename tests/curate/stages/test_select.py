@@ -240,6 +240,23 @@ def test_keeper_policy_in_order(better, worse):
     assert reasons(table) == [f"dedup.similarity=0.9 >= 0.75 to {name(1).hex()}", None]
 
 
+@pytest.mark.parametrize(
+    ("prefer", "kept"),
+    [([], 1), (["shortest"], 2), (["longest"], 3), (["newest"], 1), (["oldest", "longest"], 2), (["source"], 4),
+     (["real", "newest", "source"], 3)],
+)  # fmt: skip
+def test_the_first_criterion_that_tells_two_apart_decides(prefer, kept):
+    rows = [
+        doc(1, text=1, date=DATES[2], text_chars=50, is_synthetic=True),
+        doc(2, text=1, date=DATES[1], text_chars=40),
+        doc(3, text=1, date=DATES[2], text_chars=60),
+        doc(4, text=1, source="b", text_chars=50),
+    ]
+    settings = config(dedup={"source_priority": ["b"], "prefer": prefer})
+    table = select(facts(rows), None, None, settings, judged=False)
+    assert table.filter(pl.col("status") == "kept")["id"].to_list() == [name(kept)]
+
+
 def test_a_document_that_failed_a_bound_removes_nobody():
     rows = [doc(1, text_chars=900, **{WORDS: 5.0}), doc(2)]
     settings = config(measure=BOUNDS, dedup={"minhash": {}})
