@@ -22,7 +22,7 @@ from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
-from curate.reports import card, openlineage, report, run_record
+from curate.reports import card, duplicates, openlineage, report, run_record
 from curate.result import RunResult, StageResult
 from curate.stages import (
     arrange,
@@ -245,7 +245,8 @@ class Pipeline:
             "publish": parts,
         }
         try:
-            run_record.write(self.work, self.config, corpus.parts, commits, version.hash)
+            found = duplicates.counted(self.results)
+            run_record.write(self.work, self.config, corpus.parts, commits, version.hash, found)
             report.write(self.work, self.config, result)
             ended = openlineage.complete(self.config, self.run_id, datetime.now(UTC), corpus.parts, result)
             openlineage.append(self.work, ended)
@@ -265,11 +266,15 @@ class Pipeline:
         failed = [o.error for o in outcomes if o.error]
         self.failures += dict.fromkeys(failed)
         counts: Counter[str] = Counter()
-        for outcome in outcomes:
-            counts.update(outcome.commit.counts if outcome.commit else {})
+        largest: dict[str, int] = {}
+        for commit in (outcome.commit for outcome in outcomes if outcome.commit):
+            counts.update(commit.counts)
+            for name, value in commit.notes.items():
+                if value.isdecimal():
+                    largest[name] = max(int(value), largest.get(name, 0))
         executed = sum(o.executed for o in outcomes)
         seconds = time.monotonic() - began
-        self.results.append(StageResult(stage, len(tasks), executed, len(failed), seconds, dict(counts)))
+        self.results.append(StageResult(stage, len(tasks), executed, len(failed), seconds, dict(counts), largest))
         return outcomes
 
     def _run_all(self, stage: str, tasks: Sequence[Task], pool: Pool | None = None) -> list[Commit]:

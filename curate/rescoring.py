@@ -12,7 +12,7 @@ from curate.config import RunConfig
 from curate.config.settings import target, with_settings
 from curate.corpus import read_rows
 from curate.decisions import columns_of, select
-from curate.errors import ConfigError, CurateError
+from curate.errors import ConfigError
 from curate.llm.scoring import NOT_SAMPLED
 from curate.reports import run_record
 from curate.reports.run_record import RunRecord
@@ -128,12 +128,7 @@ def _edges(store: Store, record: RunRecord, config: RunConfig) -> pl.DataFrame |
     """The near-duplicates of the run that meet the bound. Raises CurateError where they are gone."""
     if config.dedup is None or config.dedup.minhash is None:
         return None
-    commits = []
-    for key in record.commits.get("dedup", ()):
-        if (commit := find(store, "verify", key)) is None:
-            raise CurateError(f"{store.root}: the step verify/{key} of the last run is not there; run the config again")
-        commits.append(commit)
-    rows = read_rows(store, commits, "edges")
+    rows = read_rows(store, run_record.edges(store, record), "edges")
     if rows is None:
         return None
     bounds, contained = config.dedup.minhash, pl.lit(value=False)

@@ -1,7 +1,7 @@
 """What a run returns: `curate.run()` gives it, `curate run --json` prints it, the report and the flows show it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ class StageResult:
     seconds: float
     counts: Mapping[str, int]
     """Sums of the counters of its commits."""
+
+    largest: Mapping[str, int] = field(default_factory=dict)
+    """Of numbers that its commits note each for itself, such as `largest_bucket`."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,10 @@
-"""`curate dedup ...`: what deduplication would find and cost."""
+"""`curate dedup ...`: what deduplication would find and cost, and what it found."""
 
 import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,13 +30,15 @@ class Preset(StrEnum):
     DOLMA3 = "dolma3"
 
 
-app = typer.Typer(no_args_is_help=True, help="Plan deduplication; keep an index of what was published.")
+app = typer.Typer(
+    no_args_is_help=True, help="Plan deduplication, read what it did, keep an index of what was published."
+)
 app.add_typer(index_cli.app, name="index")
 
 
 @app.callback()
 def dedup() -> None:
-    """Plan deduplication; keep an index of what was published."""
+    """Plan deduplication, read what it did, index what was published."""
 
 
 @app.command()
@@ -80,6 +86,50 @@ def plan(
         typer.echo(json.dumps({name: each.to_json() for name, each in found.items()}))
     else:
         typer.echo(printable(table(found)))
+
+
+@app.command()
+def clusters(
+    work: Annotated[Path, typer.Argument(help="Work folder of a finished run.")],
+    *,
+    top: Annotated[int | None, typer.Option(min=1, max=1000, help="The largest; else 10.")] = None,
+    document: Annotated[
+        str | None, typer.Option("--id", metavar="ID|URL", help="That of a document: id, beginning of one, or URL.")
+    ] = None,
+    sample: Annotated[int | None, typer.Option(min=1, max=1000, help="Drawn by hash, of any size.")] = None,
+    texts: Annotated[bool, typer.Option("--texts", help="Show texts of near-copies beside the keeper's.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")] = False,
+) -> None:
+    """Show clusters of duplicates: how large, how alike, where from, and why this copy was kept.
+
+    What differs between two texts is red and green on a terminal, else between [- -] and {+ +}.
+    """
+    from curate.reports import clusters as found
+
+    if sum(option is not None for option in (top, document, sample)) > 1:
+        raise typer.BadParameter("--top, --id and --sample exclude each other")
+    if document is not None:
+        chosen = found.of_document(work, document)
+    else:
+        chosen = found.sampled(work, sample) if sample else found.largest(work, top or 10)
+    if as_json:
+        typer.echo(json.dumps(found.listing(work, chosen, texts=texts)))
+        return
+    _print_clusters(work, chosen, texts=texts)
+
+
+def _print_clusters(work: Path, chosen: Sequence[Any], *, texts: bool) -> None:
+    from curate.reports import clusters as found
+    from curate.reports import run_record
+    from flows import clusters_text as shown
+
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    style = shown.Style(shutil.get_terminal_size((120, 24)).columns, colour)
+    typer.echo(shown.totals(*found.totals(work), run_record.read(work).dedup))
+    for cluster in chosen:
+        typer.echo("\n" + shown.described(cluster, style))
+        for member, compared in found.side_by_side(work, cluster) if texts else ():
+            typer.echo("\n" + shown.side_by_side(member, compared, style))
 
 
 def _changed(base: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

@@ -233,4 +233,6 @@ class ReportConfig(Strict):
     """*Placement*, all of it: what report.html shows."""
 
     samples: Annotated[int, Field(ge=0)] = 0
-    """Documents of each kind whose first 300 characters are shown. 0: no text leaves the datasets."""
+    """Documents of each kind whose first 300 characters are shown, and of near-duplicates, at most 10, beside their
+    keepers, where the texts differ. 0: no text leaves the datasets.
+    """

@@ -15,6 +15,7 @@ from curate.config import LinesConfig, RunConfig
 from curate.config.lists import without_places
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
+from curate.reports.facts import domain_of
 from curate.reports.run_record import by_language, describe, measures_of
 from curate.reports.visible import label, visible
 from curate.step import Commit
@@ -47,9 +48,13 @@ ORIGIN = """## Where a row comes from
 
 `id` is a hash of the source's name, the record's URL (or its own id) and the raw record: the same record has the same
 id in every version. `source`, `url` and `date` say where it was read; `cluster_id` is the id of the copy that was kept
-for its near-copies, `dup_count` how many there were, and `transforms` what rewrote the text. Whoever made this version
-has a ledger beside it with a row for every input record, the rejected ones too: `curate explain WORK ID` prints all
-values, bounds and reasons for one. `_manifest.json` has the whole config and the sha256 of every file."""
+for its copies and near-copies, and `transforms` what rewrote the text. `dup_count` is how many documents of the input
+the row stands for, itself included: 1 where it had no duplicate. Only documents that passed the bounds count, and a
+record that was read twice counts once. How often a text was seen is a signal for how often to show it to a model.
+
+Whoever made this version has a ledger beside it with a row for every input record, the rejected ones too: `curate
+explain WORK ID` prints all values, bounds and reasons for one, `curate dedup clusters WORK --id ID` what it stands for.
+`_manifest.json` has the whole config and the sha256 of every file."""
 
 TAKEDOWN = """## Takedown
 
@@ -81,10 +86,9 @@ def pages(
 
 def contents(kept: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """CONTENTS of the kept rows of `decisions`, given some at a time."""
-    domain = pl.col("url").str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)", 1).str.to_lowercase()
     labels = ["lang", "source", "domain", "license", "is_synthetic"]
     counted = [
-        rows.with_columns(domain=domain).group_by(labels).agg(
+        rows.with_columns(domain=domain_of("url")).group_by(labels).agg(
             documents=pl.len().cast(pl.Int64), bytes=pl.col("text_bytes").sum().cast(pl.Int64)
         )
         for rows in kept

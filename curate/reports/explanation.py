@@ -30,7 +30,7 @@ def explain_document(work: Path, ledger: pl.LazyFrame, document: str) -> list[di
     record = run_record.read(work)
     rows = ledger.filter(_is(document)).collect()
     if rows.is_empty():
-        raise CurateError(_unknown(work, ledger, document))
+        raise CurateError(unknown(work, ledger, document))
     measures = [measure for measure in record.measures if measure.column in rows.columns]
     rows = rows.with_columns(left_by=facts.left_by(ledger, measures))
     return [_explain(work, ledger, record, row) for row in rows.iter_rows(named=True)]
@@ -45,7 +45,8 @@ def _is_id(document: str) -> bool:
     return len(document) == ID_DIGITS and all(c in "0123456789abcdefABCDEF" for c in document)
 
 
-def _unknown(work: Path, ledger: pl.LazyFrame, document: str) -> str:
+def unknown(work: Path, ledger: pl.LazyFrame, document: str) -> str:
+    """What to say of a document that the ledger does not have."""
     rows = ledger.select(pl.len()).collect().item()
     kind = "id" if _is_id(document) else "URL"
     near = _nearest_urls(ledger, document)

@@ -48,6 +48,11 @@ def scan(work: Store) -> pl.LazyFrame | None:
     return work.scan(names) if names else None
 
 
+def domain_of(column: str) -> pl.Expr:
+    """The host of a URL, in lower case; null where there is none."""
+    return pl.col(column).str.extract(r"^[A-Za-z][A-Za-z0-9+.-]*://(?:[^/@]*@)?([^/:?#]+)", 1).str.to_lowercase()
+
+
 def measured_rules(ledger: pl.LazyFrame) -> list[str]:
     """Measured rules in the config's order: `gopher.word_count` of column `gopher.word_count@datatrove.1`."""
     return [column.partition("@")[0] for column in ledger.collect_schema().names() if "@" in column]
@@ -154,62 +159,6 @@ def groups(ledger: pl.LazyFrame, column: str) -> list[Group]:
         sums = [int(rest[name].sum()) for name in ("kept", "rejected", "quarantined", "tokens")]
         found.append(Group(f"{len(rest)} others", *sums))
     return found
-
-
-@dataclass(frozen=True)
-class CrossLanguage:
-    """Near-duplicates removed whose keeper is in another detected language."""
-
-    removed: int
-    """Near-duplicates that were removed, of any language; those whose keeper the judge rejected are among them."""
-
-    across: int
-    pairs: Sequence[dict[str, Any]]
-    """A few of them, by hash(seed, id)."""
-
-
-def cross_language(ledger: pl.LazyFrame, seed: int) -> CrossLanguage:
-    """How many near-duplicates crossed a language, and ten of them."""
-    keepers = (
-        ledger.filter((pl.col("dup_count") > 1) & (pl.col("cluster_id") == pl.col("id")))
-        .filter(rule_of("reason").ne_missing("duplicate_id"))
-        .select("cluster_id", keeper_hash="text_hash", keeper_url="url", keeper_lang="lang")
-    )  # fmt: skip
-    removed = ledger.filter(rule_of("reason").is_in(["dedup.similarity", "dedup.keeper_rejected"]))
-    near = removed.join(keepers, on="cluster_id").filter(pl.col("text_hash") != pl.col("keeper_hash"))
-    columns = ["id", "url", "lang", "similarity", "cluster_id", "keeper_url", "keeper_lang"]
-    found = near.filter(pl.col("lang") != pl.col("keeper_lang")).select(columns).collect()
-    shown = sorted(found.iter_rows(named=True), key=lambda row: uniform(seed, row["id"], "report"))[:SHOWN]
-    return CrossLanguage(near.select(pl.len()).collect().item(), len(found), shown)
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """The clusters of duplicates among the documents that passed the bounds."""
-
-    clusters: int
-    """Clusters of two documents or more."""
-
-    documents: int
-    """Documents in them."""
-
-    largest: Sequence[dict[str, Any]]
-    """documents, languages, id and url of the keeper, and its status."""
-
-
-def duplicates(ledger: pl.LazyFrame) -> Duplicates:
-    """How many clusters there are, and the largest."""
-    members = ledger.filter((pl.col("dup_count") > 1) & (rule_of("reason").ne_missing("duplicate_id")))
-    keeper = pl.col("id") == pl.col("cluster_id")
-    clusters = members.group_by("cluster_id").agg(
-        documents=pl.len(),
-        languages=pl.col("lang").unique().sort(),
-        url=pl.col("url").filter(keeper).first(),
-        status=pl.col("status").filter(keeper).first(),
-    )
-    number, documents = clusters.select(pl.len().alias("clusters"), pl.col("documents").sum()).collect().row(0)
-    largest = clusters.sort("documents", "cluster_id", descending=[True, False]).head(SHOWN).collect()
-    return Duplicates(number, documents, list(largest.iter_rows(named=True)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from curate.config import RunConfig
-from curate.reports import facts, run_record
+from curate.reports import clusters, duplicates, facts, run_record
 from curate.reports.facts import FunnelRow
 from curate.reports.pages import draw, render
 from curate.reports.run_record import Measure
@@ -20,6 +20,13 @@ NAME = "report.html"
 
 SYNTHESIS = ("asked", "accepted", "rejected", "failed", "llm.prompt_tokens", "llm.completion_tokens")
 """Counters of the synthesis that are shown."""
+
+
+COMPARISONS = 10
+"""Near-duplicates whose texts are shown beside their keepers', where `report.samples` asks for as many or more."""
+
+PLACES = 4
+"""Places of two texts that are shown."""
 
 
 def write(work: Store, config: RunConfig, result: RunResult) -> None:
@@ -52,8 +59,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "languages": languages,
         "sources": facts.groups(ledger, "source"),
         "tokens": sum(language.tokens for language in languages),
-        "cross": facts.cross_language(ledger, config.seed),
-        "duplicates": facts.duplicates(ledger),
+        "duplicates": _duplicates(work, config, ledger),
         "trimmed": trimmed(work, record, with_text=config.report.samples > 0),
         "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m, record.measures))],
         "by_language": run_record.by_language(record.measures),
@@ -61,6 +67,28 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "quarantine": facts.quarantine(ledger),
         "synthetic_fates": facts.synthetic_reasons(ledger),
         "samples": _samples(work, config, ledger),
+    }
+
+
+def _duplicates(work: Store, config: RunConfig, ledger: Any) -> dict[str, Any]:
+    """What deduplication found, and what it did not compare."""
+    record = run_record.read(work.root)
+    near = config.dedup.minhash if config.dedup else None
+    found = duplicates.similarities(work, record, near.min_similarity) if near else None
+    sizes = duplicates.sizes(ledger)
+    shown = min(COMPARISONS, config.report.samples)
+    return {
+        "sizes": sizes,
+        "most": max((size.documents for size in sizes), default=0),
+        "several": clusters.totals(work.root),
+        "crossed": duplicates.crossed(ledger, config.seed),
+        "largest": clusters.largest(work.root, facts.SHOWN),
+        "similarities": draw(found) if found else None,
+        "inputs": len({each.source for each in config.inputs}),
+        "places": PLACES,
+        "bound": near.min_similarity if near else None,
+        "steps": duplicates.steps(record, near),
+        "doubtful": duplicates.least_similar(work.root, ledger, shown) if shown else [],
     }
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import filters
@@ -17,7 +18,7 @@ from curate.corpus import Part
 from curate.errors import CurateError
 from curate.lineage import key
 from curate.schema import SCHEMA_VERSION
-from curate.step import Commit
+from curate.step import Commit, find
 from curate.storage import Store
 
 NAME = "run.json"
@@ -88,6 +89,8 @@ class RunRecord:
     output: str
     version: str | None
     published: tuple[PublishedPart, ...]
+    dedup: Mapping[str, int] = field(default_factory=dict)
+    """What the steps of deduplication counted: see reports/duplicates.py."""
 
 
 def measures_of(config: RunConfig) -> tuple[Measure, ...]:
@@ -130,6 +133,7 @@ def write(
     parts: Sequence[Part],
     commits: Mapping[str, Iterable[Commit]],
     version: str | None,
+    dedup: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Replace run.json. `commits`: of the stages that see all documents; `publish` in the order of its parts."""
     listed = {stage: tuple(commits[stage]) for stage in commits}
@@ -150,6 +154,7 @@ def write(
             PublishedPart(f"data/part-00000-{number:05d}.parquet", shard.name, shard.rows)
             for number, shard in enumerate(published)
         ),
+        dedup=dict(dedup),
     )
     work.put(NAME, json.dumps(asdict(record), indent=1).encode())
 
@@ -173,6 +178,16 @@ def read(work: Path) -> RunRecord:
     values["commits"] = {stage: tuple(keys) for stage, keys in values["commits"].items()}
     values["published"] = tuple(PublishedPart(**p) for p in values["published"])
     return RunRecord(**values)
+
+
+def edges(work: Store, record: RunRecord) -> list[Commit]:
+    """The commits with the verified pairs of near-duplicates. Raises CurateError where one is gone."""
+    commits = []
+    for name in dict.fromkeys(record.commits.get("dedup", ())):
+        if (commit := find(work, "verify", name)) is None:
+            raise CurateError(f"{work.root}: the step verify/{name} of the last run is not there; run the config again")
+        commits.append(commit)
+    return commits
 
 
 def _measure(values: dict[str, Any]) -> Measure:

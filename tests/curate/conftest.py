@@ -135,9 +135,9 @@ def _part(store: Store, name: str, inputs: Inputs, *, first: bool) -> Part:
     return Part(name, run_step(store, stage, lineage.key(stage, content), work))
 
 
-def _table_commit(store: Store, stage: str, rows: list[dict[str, Any]], schema: pa.Schema) -> Commit:
+def _table_commit(store: Store, stage: str, kind: str, rows: list[dict[str, Any]], schema: pa.Schema) -> Commit:
     def work(writer: Any) -> None:
-        writer.write(stage, pa.Table.from_pylist(rows, schema=schema))
+        writer.write(kind, pa.Table.from_pylist(rows, schema=schema))
 
     return run_step(store, stage, lineage.key(stage, repr(rows)), work)
 
@@ -149,7 +149,7 @@ def _edges(store: Store, inputs: Inputs, ordered: Sequence[Doc]) -> tuple[Commit
         a, b = sorted((one.text_hash, other.text_hash))
         values = {"similarity": similarity, "containment": similarity, "kind": "similar"}
         rows.append({"a": a, "b": b, "a_number": numbers[a], "b_number": numbers[b]} | values)
-    return (_table_commit(store, "edges", rows, EDGES),) if rows else ()
+    return (_table_commit(store, "verify", "edges", rows, EDGES),) if rows else ()
 
 
 def _scores(store: Store, inputs: Inputs) -> tuple[Commit, ...]:
@@ -162,7 +162,7 @@ def _scores(store: Store, inputs: Inputs) -> tuple[Commit, ...]:
         }
         for doc, score in inputs.scores or ()
     ]  # fmt: skip
-    return (_table_commit(store, "scores", rows, SCORES),) if rows else ()
+    return (_table_commit(store, "judge", "scores", rows, SCORES),) if rows else ()
 
 
 def _decisions(

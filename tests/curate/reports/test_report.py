@@ -10,6 +10,7 @@ import pytest
 from curate.reports import report, run_record
 from curate.reports.facts import FunnelRow, histogram
 from curate.result import StageResult
+from tests.curate.conftest import Inputs
 from tests.curate.hostile import HOSTILE
 
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -102,6 +103,47 @@ def test_control_characters_of_a_text_are_shown_as_escapes(small_run, mixed):
     assert r"\x1b[2J\x00" in Page(write(small_run(hurt))).text
 
 
+@pytest.mark.parametrize("samples", [0, 2])
+def test_near_duplicates_are_shown_side_by_side_where_samples_are_asked_for(small_run, mixed, samples):
+    plain = mixed.documents[0]
+    keeper = replace(plain, url="http://x.example/1", text=f"{plain.text} rivers run </td><script>alert(1)</script>")
+    copies = [
+        replace(plain, url=f"{name}{n}", text=f"{plain.text} <b>\x1b[2J\u202e{n}</b>") for n, name in enumerate(HOSTILE)
+    ]
+    edges = [(keeper, copy, 0.76 + n / 100) for n, copy in enumerate(copies)]
+    settings = mixed.settings | {"report": {"samples": samples}}
+    raw = write(small_run(Inputs([keeper, *copies], edges=edges, settings=settings)))
+    page = Page(raw)
+    assert "<script" not in raw
+    section = raw.partition('id="duplicates"')[2].partition("</section>")[0]
+    assert "<b>" not in section
+    assert all(c.isprintable() or c == "\n" for c in section)
+    shown = page.text.partition("Least like their keepers")[2].partition("curate dedup clusters")[0]
+    assert bool(shown) == bool(samples)
+    if samples:
+        assert "alert ( 1 )".replace(" ", "") in shown.replace(" ", "")
+        assert r"\x1b" in shown
+        assert r"\u202e" in shown
+        assert "similarity 0.760" in shown
+        assert page.tags.count("mark") >= 2
+    else:
+        assert "alert" not in raw
+        assert plain.text[:40] not in page.text
+
+
+def test_sizes_and_steps_of_deduplication_are_shown(small_run, mixed):
+    run = small_run(mixed)
+    counts = {"looked_at": 1234, "not_compared": 5678, "largest_bucket": 91, "again": 3}
+    commits = {name: [] for name in ("dedup", "judge", "select", "publish")}
+    run_record.write(run.work, run.config, run.parts, commits, run.result.version, counts)
+    text = Page(write(run)).text
+    assert "texts signed 1,234" in text
+    assert "not compared 5,678" in text
+    assert "in one that more than 16 texts share" in text
+    assert "Sizes of clusters size clusters documents 1 " in text
+    assert "the only ones" not in text, "a counter that the run does not have is not shown"
+
+
 def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
     run = small_run(mixed)
     text = Page(write(run)).text
@@ -116,7 +158,7 @@ def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
 
 def test_removal_across_languages_is_counted_and_shown(small_run, mixed):
     text = Page(write(small_run(mixed))).text
-    assert re.search(r"the keeper of 1 of them is in another detected language", text)
+    assert re.search(r"The keeper of 1 of the near-duplicates is in another detected language", text)
     assert "http://b.example/near" in text
     assert "0.812" in text
 
