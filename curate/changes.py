@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from curate.ledger import rule_of
+from curate.reasons import rule_of
 
 ABSENT = "not in the input"
 """In place of a rule: the other run has no such document."""

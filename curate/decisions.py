@@ -9,34 +9,17 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-import numpy as np
 import polars as pl
 
-from curate import clusters
-from curate.clusters import Claims
-from curate.config import DedupConfig, MinhashConfig, RunConfig
-from curate.config.dedup import Preference
+from curate import keepers
+from curate.config import RunConfig
 from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
-from curate.index import match
-from curate.ledger import of_language
-from curate.lineage import text_hash
 from curate.llm.scoring import NOT_SAMPLED
-from filters.same_url import one_spelling
+from curate.reasons import because, of_language
 
 SCORE = {"quality": pl.Float64, "quality_entropy": pl.Float64, "quality_status": pl.String,
          "quality_source": pl.String, "quality_model": pl.String}  # fmt: skip
-
-CLUSTERS = {"number": pl.Int64, "cluster_id": pl.Binary, "dup_count": pl.Int64, "similarity": pl.Float64,
-            "exact": pl.Boolean}  # fmt: skip
-"""Of a document that shares its text or has an edge: the keeper's id, documents of its cluster, Jaccard with the keeper
-(null for the keeper) and whether it has the keeper's text."""
-
-SAME_URL = {"number": pl.Int64, "same_url": pl.Binary}
-"""A document that leaves for another one from its address, and the id of that one."""
-
-POLICY = ["source", "is_synthetic", "text_chars", "date", "id"]
-"""Columns that the choice of a keeper looks at."""
 
 
 def select(
@@ -57,9 +40,9 @@ def select(
     numbered = facts.with_columns(number=pl.arg_sort_by("part", "shard", "row").arg_sort().cast(pl.Int64))
     decided = bounded(numbered, twins(numbered), fractions(numbered, config), config)
     if published is not None and config.dedup and config.dedup.minhash:
-        decided = without_published(decided, published, "id", config.dedup.minhash)
-    decided = with_same_url(decided, _same_urls(decided, config.dedup))
-    decided = with_clusters(decided, _clusters(decided, edges, config.dedup), config.dedup)
+        decided = keepers.without_published(decided, published, "id", config.dedup.minhash)
+    decided = keepers.with_same_url(decided, keepers.same_urls_among(decided, config.dedup))
+    decided = keepers.with_clusters(decided, keepers.clusters_among(decided, edges, config.dedup), config.dedup)
     bound = None
     if judged and config.judge and config.judge.keep and scores is not None:
         check_missing(decided, scores, config.judge.keep)
@@ -77,35 +60,12 @@ def bounded(
     # The locator names the input object, which only the ledger knows: it adds `=object@offset`.
     facts = facts.with_columns(reason=pl.when(pl.col("twin").is_not_null()).then(pl.lit("duplicate_id")))
     if config.languages is not None:
-        facts = _because(facts, ~pl.col("lang").is_in(list(config.languages)), pl.format("language={}", "lang"))
+        facts = because(facts, ~pl.col("lang").is_in(list(config.languages)), pl.format("language={}", "lang"))
     for measured in config.measured:
         if measured.after:
             facts = _without_text(facts)
         facts = _bound(facts, measured, shares.get(measured.column))
     return _without_text(facts)
-
-
-def without_published(facts: pl.DataFrame, found: pl.DataFrame, by: str, minhash: MinhashConfig) -> pl.DataFrame:
-    """`facts` where what was published before leaves; `found` has the best match of a document, index.match.MATCHES, to
-    be joined by its column `by`.
-    """
-    near = facts.join(found, on=by, how="left", maintain_order="left")
-    old = pl.col("published_id").bin.encode("hex")
-    bound = pl.lit(repr(minhash.min_similarity))
-    exact, similar = pl.col("exact"), pl.col("similarity") >= minhash.min_similarity
-    leaves = match.meets(minhash)
-    near = _because(near, leaves & exact, pl.format("dedup.published={} exact copy", old))
-    near = _because(
-        near, leaves & similar, pl.format("dedup.published={} similarity={} >= {}", old, "similarity", bound)
-    )
-    near = _because(near, leaves, pl.format("dedup.published={} contained, similarity={}", old, "similarity"))
-    return near.select(facts.columns)
-
-
-def _because(facts: pl.DataFrame, leaves: pl.Expr, reason: pl.Expr) -> pl.DataFrame:
-    """Give `reason` to the documents that leave here and had none: the first reason stays."""
-    first = pl.col("reason").is_null() & leaves.fill_null(value=False)
-    return facts.with_columns(reason=pl.when(first).then(reason).otherwise("reason"))
 
 
 def twins(facts: pl.DataFrame) -> pl.DataFrame:
@@ -120,7 +80,7 @@ def twins(facts: pl.DataFrame) -> pl.DataFrame:
 
 def _without_text(facts: pl.DataFrame) -> pl.DataFrame:
     """Texts of which transforms left nothing: what is measured on them says nothing."""
-    return _because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
+    return because(facts, pl.col("text_chars") == 0, pl.lit("transform.no_text"))
 
 
 def breaks(facts: pl.DataFrame, measured: Measured) -> pl.Series:
@@ -167,131 +127,12 @@ def _bound(facts: pl.DataFrame, measured: Measured, share: float | None) -> pl.D
         leaves = pl.col(measured.column) < limit if side == "min" else pl.col(measured.column) > limit
         shown = of_language({language: _repr(own) for language, own in limits.items()}, _repr(others), pl.String)
         name = pl.lit(measured.filter.filter)
-        facts = _because(facts, leaves, pl.format(f"{{}}={{}} {sign} {{}}", name, measured.column, shown))
+        facts = because(facts, leaves, pl.format(f"{{}}={{}} {sign} {{}}", name, measured.column, shown))
     return facts
 
 
 def _repr(limit: float | None) -> str | None:
     return None if limit is None else repr(limit)
-
-
-def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig) -> Claims:
-    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n]."""
-    halves = np.frombuffer(b"".join(documents["id"]), ">u8").astype(np.uint64).reshape(-1, 2)
-    order = [_preferred(documents, criterion, dedup) for criterion in dedup.prefer]
-    return Claims(text, (*order, halves[:, 0], halves[:, 1]))
-
-
-def _preferred(documents: pl.DataFrame, criterion: Preference, dedup: DedupConfig) -> np.ndarray:
-    """A number for each document, the smaller the better."""
-    match criterion:
-        case "source":
-            priority = {source: i for i, source in enumerate(dedup.source_priority)}
-            sources = documents["source"]
-            return sources.replace_strict(priority, default=len(priority), return_dtype=pl.UInt16).to_numpy()
-        case "real":
-            return documents["is_synthetic"].to_numpy()
-        case "longest" | "shortest":
-            characters = documents["text_chars"].to_numpy()
-            return -characters if criterion == "longest" else characters
-        case "oldest" | "newest":
-            date = documents["date"].dt.epoch("ms")
-            return (date if criterion == "oldest" else -date).fill_null(2**63 - 1).to_numpy()
-
-
-def url_hashes(decided: pl.DataFrame) -> pl.Series:
-    """A hash of each document's address in its one spelling, 16 bytes; null where it has none or left for a reason."""
-    passed = zip(decided["url"], decided["reason"], strict=True)
-    spelled = (one_spelling(url) if reason is None else None for url, reason in passed)
-    hashes = [None if each is None else text_hash(each) for each in spelled]
-    return pl.Series("url_hash", hashes, pl.Binary)
-
-
-def same_urls(documents: pl.DataFrame, address: np.ndarray, text: np.ndarray, dedup: DedupConfig) -> pl.DataFrame:
-    """SAME_URL of documents that passed: POLICY and `number`, and int64[n] each the numbers of address and text.
-
-    One with the text of the document that stays is not among them: it is a copy, and leaves as that.
-    """
-    keeper = clusters.resolve(claims(documents, address, dedup), []).keeper
-    leaves = text[keeper] != text
-    chosen = {"number": documents["number"].filter(leaves), "same_url": documents["id"].gather(keeper[leaves])}
-    return pl.DataFrame(chosen, schema=SAME_URL)
-
-
-def _same_urls(decided: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:
-    """SAME_URL of the documents in memory that passed."""
-    if dedup is None or not dedup.url:
-        return pl.DataFrame(schema=SAME_URL)
-    found = decided.with_columns(url_hashes(decided)).filter(pl.col("url_hash").is_not_null())
-    numbers = (found.select(pl.col(name).rank("dense").cast(pl.Int64)) for name in ("url_hash", "text_hash"))
-    address, text = (each.to_series().to_numpy() for each in numbers)
-    return same_urls(found, address, text, dedup)
-
-
-def with_same_url(decided: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """The documents of `found` (SAME_URL) leave."""
-    facts = decided.join(found, on="number", how="left", maintain_order="left")
-    stays = pl.col("same_url").bin.encode("hex")
-    return _because(facts, stays.is_not_null(), pl.format("dedup.same_url_as={}", stays)).drop("same_url")
-
-
-def _clusters(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: DedupConfig | None) -> pl.DataFrame:
-    """CLUSTERS of the documents in memory that passed."""
-    passed = decided.filter(pl.col("reason").is_null())
-    if dedup is None or passed.is_empty():
-        return pl.DataFrame(schema=CLUSTERS)
-    texts = passed.select("text_hash").unique(maintain_order=True).with_row_index("text")
-    text = passed.join(texts, on="text_hash", how="left", maintain_order="left")["text"].to_numpy().astype(np.int64)
-    pairs, similarity = np.empty((0, 2), np.int64), np.empty(0)
-    if edges is not None and not edges.is_empty():
-        known = edges
-        for side, end in (("a", "i"), ("b", "j")):
-            known = known.join(texts.rename({"text_hash": side, "text": end}), on=side)
-        pairs, similarity = known.select("i", "j").to_numpy().astype(np.int64), known["similarity"].to_numpy()
-    claimed = claims(passed, text, dedup)
-    resolved = clusters.resolve(claimed, [pairs])
-    similar = clusters.similarities(claimed, resolved, [(pairs, similarity)])
-    return cluster_rows(passed["number"].to_numpy(), passed["id"], resolved, similar)
-
-
-def cluster_rows(
-    number: np.ndarray, ids: pl.Series, resolved: clusters.Resolved, similarity: np.ndarray
-) -> pl.DataFrame:
-    """CLUSTERS, one row a claim; `similarity` float64[n] is nan for a keeper."""
-    size = np.bincount(resolved.keeper, minlength=len(number))
-    own = resolved.keeper == np.arange(len(number))
-    values = {
-        "number": number, "cluster_id": ids.gather(resolved.keeper), "dup_count": size[resolved.keeper],
-        "similarity": pl.Series(np.where(own, np.nan, similarity)).fill_nan(None), "exact": resolved.exact & ~own,
-    }  # fmt: skip
-    return pl.DataFrame(values, schema=CLUSTERS)
-
-
-def with_clusters(decided: pl.DataFrame, found: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:
-    """Add cluster_id, dup_count and similarity; all but one document of each cluster leave.
-
-    Only documents that passed until here can be keepers, or be anybody's duplicate; one that `found` has no row for is
-    alone.
-    """
-    facts = decided.join(found, on="number", how="left", maintain_order="left")
-    passed = pl.col("reason").is_null()
-    facts = facts.with_columns(
-        cluster_id=pl.when(passed).then(pl.col("cluster_id").fill_null(pl.col("id"))),
-        dup_count=pl.when(passed).then(pl.col("dup_count").fill_null(1)),
-    )
-    if dedup is None:
-        return facts.drop("exact")
-    duplicate = pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id"))
-    keeper = pl.col("cluster_id").bin.encode("hex")
-    facts = _because(facts, duplicate & pl.col("exact"), pl.format("dedup.exact_copy_of={}", keeper))
-    if dedup.minhash is None:
-        return facts.drop("exact")
-    bound = pl.lit(repr(dedup.minhash.min_similarity))
-    similar = pl.col("similarity") >= dedup.minhash.min_similarity
-    near = pl.format("dedup.similarity={} >= {} to {}", "similarity", bound, keeper)
-    facts = _because(facts, duplicate & similar, near)
-    within = pl.format("dedup.contained, similarity={} to {}", "similarity", keeper)
-    return _because(facts, duplicate, within).drop("exact")
 
 
 def check_missing(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds) -> None:
@@ -341,9 +182,9 @@ def _bound_scores(facts: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds
     """Bounds on `quality`, what its absence means, and the duplicates of keepers that leave here."""
     facts = _because_of_score(facts, bounds, bound)
     copies = facts.filter(pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id")))
-    keepers = copies.select(id=pl.col("cluster_id").unique()).join(scores, on="id", how="left")
-    keepers = keepers.with_columns(pl.col("quality_status").fill_null(NOT_SAMPLED), reason=pl.lit(None, pl.String))
-    left = _because_of_score(keepers, bounds, bound).filter(pl.col("reason").is_not_null())["id"]
+    kept = copies.select(id=pl.col("cluster_id").unique()).join(scores, on="id", how="left")
+    kept = kept.with_columns(pl.col("quality_status").fill_null(NOT_SAMPLED), reason=pl.lit(None, pl.String))
+    left = _because_of_score(kept, bounds, bound).filter(pl.col("reason").is_not_null())["id"]
     orphan = pl.col("cluster_id").is_in(left.implode()) & (pl.col("cluster_id") != pl.col("id"))
     reason = pl.format("dedup.keeper_rejected={}", pl.col("cluster_id").bin.encode("hex"))
     return facts.with_columns(reason=pl.when(orphan).then(reason).otherwise("reason"))
@@ -354,13 +195,13 @@ def _because_of_score(facts: pl.DataFrame, bounds: ScoreBounds, bound: float | N
     for status in facts.filter(pl.col("quality").is_null())["quality_status"].drop_nulls().unique().sort():
         if _action(bounds, status) == "reject":
             missing = pl.col("quality").is_null() & (pl.col("quality_status") == status)
-            facts = _because(facts, missing, pl.lit(f"judge.quality=missing ({status})"))
+            facts = because(facts, missing, pl.lit(f"judge.quality=missing ({status})"))
     low = bound if bounds.keep_fraction is not None else bounds.min
     for limit, sign in ((low, "<"), (bounds.max, ">")):
         if limit is not None:
             leaves = pl.col("quality") < limit if sign == "<" else pl.col("quality") > limit
             said = pl.format(f"judge.quality={{}} {sign} {{}}", "quality", pl.lit(repr(limit)))
-            facts = _because(facts, leaves, said)
+            facts = because(facts, leaves, said)
     return facts
 
 

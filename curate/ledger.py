@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from curate.corpus import Part, read_rows, slices
 from curate.errors import ConservationError
+from curate.reasons import rule_of
 from curate.schema import LEDGER, with_measures
 from curate.step import Commit, Shard, new_file
 from curate.storage import Store
@@ -148,18 +149,6 @@ def _count(parts: Sequence[Part], tally: pl.DataFrame) -> Counts:
         skipped=_skipped(part.documents for part in parts),
         reasons=dict(reasons.sort("len", "rule", descending=[True, False]).iter_rows()),
     )
-
-
-def rule_of(column: str) -> pl.Expr:
-    """The rule in a reason: what stands before its value, `gopher.word_count` of `gopher.word_count=12.0 < 50.0`."""
-    return pl.col(column).str.extract(r"^([^= ]+)", 1)
-
-
-def of_language(own: Mapping[str, object], others: object, kind: type[pl.DataType]) -> pl.Expr:
-    """What `own` has for the document's language, and `others` for every other language and for none."""
-    if not own:
-        return pl.lit(others, kind)
-    return pl.col("lang").replace_strict(list(own), list(own.values()), default=pl.lit(others, kind), return_dtype=kind)
 
 
 def _skipped(commits: Iterable[Commit]) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate import decisions
+from curate import keepers
 from curate.config import DedupConfig
 
 WHY = {"source": "priority of its source", "real": "real before synthetic", "id": "smallest id"}
@@ -27,7 +27,7 @@ class Criterion:
 
 def two_best(members: pl.DataFrame, keeper: bytes, dedup: DedupConfig) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The keeper and the best of the others by the policy, if any; `order` is what they are compared by."""
-    order = decisions.claims(members, np.arange(len(members)), dedup).order
+    order = keepers.claims(members, np.arange(len(members)), dedup).order
     at = members.select((pl.col("id") == keeper).arg_max()).item()
     others = [place for place in np.lexsort(order[::-1])[:2].tolist() if place != at]
     found = [members.row(place, named=True) | {"order": [c[place] for c in order]} for place in (at, *others[:1])]

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from curate import decisions
+from curate import keepers
 from curate.changes import documents_of
 from curate.config import DedupConfig
 from curate.config.settings import with_settings
 from curate.corpus import read_places
 from curate.errors import CurateError
-from curate.ledger import rule_of
 from curate.lineage import uniform
+from curate.reasons import rule_of
 from curate.reports import explanation, facts, run_record
 from curate.reports.choice import Criterion, because, two_best
 from curate.reports.comparison import Comparison, compare
@@ -161,7 +161,7 @@ def read(work: Path, ids: Sequence[bytes]) -> list[Cluster]:
     store, record, ledger = Store(work), run_record.read(work), documents_of(_ledger(work))
     members = (
         ledger.filter(pl.col("cluster_id").is_in(ids))
-        .select("cluster_id", *decisions.POLICY, "text_hash", "similarity", "status", pl.col("lang").fill_null("none"),
+        .select("cluster_id", *keepers.POLICY, "text_hash", "similarity", "status", pl.col("lang").fill_null("none"),
                 host=facts.domain_of("url").fill_null("none"))
         .collect(engine="streaming")
     )  # fmt: skip

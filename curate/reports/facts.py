@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from curate.decisions import fraction_bound
-from curate.ledger import of_language, rule_of
 from curate.lineage import uniform
+from curate.reasons import of_language, rule_of
 from curate.reports.run_record import Measure
 from curate.step import open_parquet
 from curate.storage import Store

@@ -14,7 +14,7 @@ import filters
 from curate.config import RunConfig
 from curate.config.measures import Measured, TransformConfig
 from curate.decisions import breaks, select
-from curate.ledger import rule_of
+from curate.reasons import rule_of
 from curate.reports import facts, run_record
 from curate.reports.facts import Histogram
 from curate.reports.pages import Drawing, draw, render

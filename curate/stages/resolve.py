@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curate import clusters, decisions
+from curate import clusters, keepers
 from curate.clusters import Claims
 from curate.config import DedupConfig
 from curate.equal import ROWS, sharing
@@ -48,8 +48,8 @@ def resolve_all(
     dedup: DedupConfig,
     again: bool,  # noqa: FBT001 - tasks have positional arguments
 ) -> None:
-    """Write runs by document number: of kind `clusters` decisions.CLUSTERS of the documents that have a duplicate, of
-    kind `same_url` decisions.SAME_URL; and with `again` of kind `pairs` texts that stay, with the keepers of neighbours
+    """Write runs by document number: of kind `clusters` keepers.CLUSTERS of the documents that have a duplicate, of
+    kind `same_url` keepers.SAME_URL; and with `again` of kind `pairs` texts that stay, with the keepers of neighbours
     that left.
     """
     graph = _Graph(store, tuple(edges))
@@ -61,7 +61,7 @@ def resolve_all(
     resolved = clusters.resolve(claims, graph)
     similarity = clusters.similarities(claims, resolved, graph.with_similarity())
     number = documents["number"].to_numpy()
-    rows = decisions.cluster_rows(number, documents["id"], resolved, similarity)
+    rows = keepers.cluster_rows(number, documents["id"], resolved, similarity)
     for some in rows.filter(pl.col("dup_count") > 1).iter_slices(RUN_ROWS):
         write_run(writer, "clusters", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
     if again:
@@ -114,14 +114,14 @@ class _Involved:
         return first, shares
 
     def leave_for_address(self, dedup: DedupConfig) -> pl.DataFrame:
-        """decisions.SAME_URL, by number; these documents take no further part."""
+        """keepers.SAME_URL, by number; these documents take no further part."""
         address, shares = self._equal("url_hash")
         frames = list(self._passed(shares, []))
         if not frames:
-            return pl.DataFrame(schema=decisions.SAME_URL)
+            return pl.DataFrame(schema=keepers.SAME_URL)
         found = pl.concat(frames)
         number = found["number"].to_numpy()
-        left = decisions.same_urls(found, address[number].astype(np.int64), self._text[number].astype(np.int64), dedup)
+        left = keepers.same_urls(found, address[number].astype(np.int64), self._text[number].astype(np.int64), dedup)
         self._is[left["number"].to_numpy()] = False
         return left
 
@@ -131,7 +131,7 @@ class _Involved:
         for passed in self._passed(self._is, ["text_bytes"]):
             text = self._text[passed["number"].to_numpy()].astype(np.int64)
             frames.append(passed.select("number", "id", "text_bytes"))
-            claims.append(decisions.claims(passed, text, dedup))
+            claims.append(keepers.claims(passed, text, dedup))
         if not claims:
             return frames[0], Claims(np.empty(0, np.int64), (np.empty(0, np.int64),))
         order = zip(*(each.order for each in claims), strict=True)
@@ -140,7 +140,7 @@ class _Involved:
 
     def _passed(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> Iterator[pl.DataFrame]:
         """Of the chosen documents those that passed, some at a time: number, POLICY and `columns`."""
-        start, read = 0, ["number", *columns, *decisions.POLICY]
+        start, read = 0, ["number", *columns, *keepers.POLICY]
         for commit in self._bounded:
             for table in iterate_shards(self._store, commit.of("bounded"), [*read, "reason"], ROWS):
                 wanted = pl.Series(chosen[start : start + table.num_rows])

@@ -14,12 +14,13 @@ import polars as pl
 import pyarrow as pa
 from blake3 import blake3
 
-from curate import decisions
+from curate import decisions, keepers
 from curate.config import RunConfig
 from curate.config.measures import Bounds
 from curate.corpus import Part, facts_of, first_numbers, read_rows, slices
-from curate.decisions import CLUSTERS, SAME_URL, columns_of
+from curate.decisions import columns_of
 from curate.index.match import MATCHES
+from curate.keepers import CLUSTERS, SAME_URL
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
@@ -81,8 +82,8 @@ def bound_part(
         frame = decisions.bounded(numbered, folded, census.shares(taken), config)
         if config.dedup and config.dedup.minhash and published:
             found = _of_range(store, published, "published", numbered, pl.DataFrame(schema=MATCHES))
-            frame = decisions.without_published(frame, found.drop("id"), "number", config.dedup.minhash)
-        decided = (frame.with_columns(decisions.url_hashes(frame)) if _by_url(config) else frame).to_arrow()
+            frame = keepers.without_published(frame, found.drop("id"), "number", config.dedup.minhash)
+        decided = (frame.with_columns(keepers.url_hashes(frame)) if _by_url(config) else frame).to_arrow()
         # Polars knows no hashes of 16 bytes; `resolve` reads them by number.
         for name in hashes:
             place = decided.schema.get_field_index(name)
@@ -180,6 +181,6 @@ def with_keepers(store: Store, bounded: Commit, resolved: Commit | None, config:
     resolutions = [resolved] if resolved else []
     for bound in slices(store, bounded.of("bounded")):
         other = _of_range(store, resolutions, "same_url", bound, pl.DataFrame(schema=SAME_URL))
-        facts = decisions.with_same_url(bound.drop("url_hash", strict=False), other)
+        facts = keepers.with_same_url(bound.drop("url_hash", strict=False), other)
         found = _of_range(store, resolutions, "clusters", facts, pl.DataFrame(schema=CLUSTERS))
-        yield decisions.with_clusters(facts, found, config.dedup)
+        yield keepers.with_clusters(facts, found, config.dedup)
