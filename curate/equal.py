@@ -10,8 +10,8 @@ from curate.runs import Range, ranges_for
 from curate.step import Commit, iterate_shards
 from curate.storage import Store
 
-RANGE_HASHES = 4 << 20
-"""Hashes that are compared at once: about 250 MB while they are sorted."""
+RANGE_HASHES = 2 << 20
+"""Hashes that are compared at once: about 150 MB while they are sorted."""
 
 ROWS = 1 << 18
 """Rows that are read at once."""

@@ -2,8 +2,11 @@
 of the others. Nothing is read or written.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from curate import clusters
 from curate.clusters import Claims
@@ -12,6 +15,7 @@ from curate.config.dedup import Preference
 from curate.index import match
 from curate.lineage import text_hash
 from curate.reasons import because
+from curate.schema import ID
 from filters.same_url import one_spelling
 
 CLUSTERS = {"number": pl.Int64, "cluster_id": pl.Binary, "dup_count": pl.Int64, "similarity": pl.Float64,
@@ -27,7 +31,9 @@ POLICY = ["source", "is_synthetic", "text_chars", "date", "id"]
 
 
 def claims(documents: pl.DataFrame, text: np.ndarray, dedup: DedupConfig) -> Claims:
-    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n]."""
+    """Documents that passed as the candidates for keeping: POLICY and the number of each one's text, int64[n]. Their
+    order ends with the halves of the id.
+    """
     halves = np.frombuffer(b"".join(documents["id"]), ">u8").astype(np.uint64).reshape(-1, 2)
     order = [_preferred(documents, criterion, dedup) for criterion in dedup.prefer]
     return Claims(text, (*order, halves[:, 0], halves[:, 1]))
@@ -119,20 +125,29 @@ def clusters_among(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: Ded
     claimed = claims(passed, text, dedup)
     resolved = clusters.resolve(claimed, [pairs])
     similar = clusters.similarities(claimed, resolved, [(pairs, similarity)])
-    return cluster_rows(passed["number"].to_numpy(), passed["id"], resolved, similar)
+    rows = cluster_rows(passed["number"].to_numpy(), claimed, resolved, similar, rows_at_once=len(passed))
+    return pl.concat([pl.DataFrame(schema=CLUSTERS), *rows])
 
 
 def cluster_rows(
-    number: np.ndarray, ids: pl.Series, resolved: clusters.Resolved, similarity: np.ndarray
-) -> pl.DataFrame:
-    """CLUSTERS, one row a claim; `similarity` float64[n] is nan for a keeper."""
+    number: np.ndarray, claimed: Claims, resolved: clusters.Resolved, similarity: np.ndarray, *, rows_at_once: int
+) -> Iterator[pl.DataFrame]:
+    """CLUSTERS of the claims that are not alone, some at a time. `number` int64[n] are the documents, `similarity`
+    float64[n] is clusters.similarities'.
+    """
     size = np.bincount(resolved.keeper, minlength=len(number))
-    own = resolved.keeper == np.arange(len(number))
-    values = {
-        "number": number, "cluster_id": ids.gather(resolved.keeper), "dup_count": size[resolved.keeper],
-        "similarity": pl.Series(np.where(own, np.nan, similarity)).fill_nan(None), "exact": resolved.exact & ~own,
-    }  # fmt: skip
-    return pl.DataFrame(values, schema=CLUSTERS)
+    several = np.flatnonzero(size[resolved.keeper] > 1)
+    for start in range(0, len(several), rows_at_once):
+        at = several[start : start + rows_at_once]
+        keeper = resolved.keeper[at]
+        halves = np.stack([half[keeper] for half in claimed.order[-2:]], axis=1).astype(">u8")
+        ids = pa.FixedSizeBinaryArray.from_buffers(ID, len(at), [None, pa.py_buffer(halves.tobytes())])
+        values = {
+            "number": number[at], "cluster_id": pl.Series(ids.cast(pa.binary())), "dup_count": size[keeper],
+            "similarity": pl.Series(np.where(keeper == at, np.nan, similarity[at])).fill_nan(None),
+            "exact": resolved.exact[at] & (keeper != at),
+        }  # fmt: skip
+        yield pl.DataFrame(values, schema=CLUSTERS)
 
 
 def with_clusters(decided: pl.DataFrame, found: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:

@@ -76,7 +76,7 @@ def funnel_rows(ledger: pl.LazyFrame) -> list[FunnelRow]:
     """From the documents read to those kept, a row a step, and one for what was synthesised."""
     counted = (
         ledger.select("status", "is_synthetic", rule=rule_of("reason")).group_by("status", "is_synthetic", "rule").len()
-        .sort("rule", "status").collect()
+        .sort("rule", "status").collect(engine="streaming")
     )  # fmt: skip
     real = counted.filter(~pl.col("is_synthetic"))
     total = int(real["len"].sum())
@@ -121,7 +121,7 @@ def reasons(ledger: pl.LazyFrame, records_in: int) -> list[Reason]:
     counted = (
         ledger.filter(pl.col("reason").is_not_null()).group_by(rule=rule_of("reason"))
         .agg(pl.len().alias("documents"), pl.col("reason").min().alias("example"))
-        .sort("documents", "rule", descending=[True, False]).collect()
+        .sort("documents", "rule", descending=[True, False]).collect(engine="streaming")
     )  # fmt: skip
     return [Reason(rule, n, n / records_in, example) for rule, n, example in counted.iter_rows()]
 
@@ -151,7 +151,7 @@ def groups(ledger: pl.LazyFrame, column: str) -> list[Group]:
               for status in ("kept", "rejected", "quarantined")),
             pl.col("token_estimate").filter(pl.col("status") == "kept").sum().alias("tokens"),
         )
-        .sort("kept", "rejected", "label", descending=[True, True, False]).collect()
+        .sort("kept", "rejected", "label", descending=[True, True, False]).collect(engine="streaming")
     )  # fmt: skip
     found = [Group(*row) for row in counted.head(ROWS).iter_rows()]
     if len(counted) > ROWS:
@@ -207,7 +207,9 @@ def histogram(ledger: pl.LazyFrame, measure: Measure, measures: Sequence[Measure
     beyond = pl.any_horizontal(pl.lit(value=False), *_beyond(measure, dict(bounds))).sum()
     present = ledger.filter(value.is_not_null()).group_by(bin_of.alias("bin")).agg(pl.len(), beyond.alias("beyond"))
     counted = {number: (n, out) for number, n, out in present.collect().iter_rows()}
-    rejected = ledger.filter(left_by(ledger, measures) == measure.column).select(pl.len()).collect().item()
+    rejected = (
+        ledger.filter(left_by(ledger, measures) == measure.column).select(pl.len()).collect(engine="streaming").item()
+    )
     counts, out = zip(*(counted.get(i, (0, 0)) for i in range(bins)), strict=True)
     return Histogram(
         measure.title, measure.unit, low, high, counts, out, bounds, stats["n"], stats["mean"], rejected,
@@ -253,7 +255,7 @@ def statuses(ledger: pl.LazyFrame) -> list[tuple[str, int]]:
     repeated = pl.col("reason").str.starts_with("duplicate_id").fill_null(value=False)
     asked = ledger.filter(pl.col("quality_status").is_not_null() & ~repeated)
     counted = asked.group_by("quality_status").len().sort("len", "quality_status", descending=[True, False])
-    return [(status, number) for status, number in counted.collect().iter_rows()]
+    return [(status, number) for status, number in counted.collect(engine="streaming").iter_rows()]
 
 
 def models(ledger: pl.LazyFrame) -> list[str]:

@@ -24,7 +24,7 @@ from curate.storage import Store
 
 VERSION = 2
 
-RUN_ROWS = 1 << 20
+RUN_ROWS = 1 << 18
 
 Int64s = npt.NDArray[np.int64]
 
@@ -57,20 +57,17 @@ def resolve_all(
     if dedup.url:
         for some in involved.leave_for_address(dedup).iter_slices(RUN_ROWS):
             write_run(writer, "same_url", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
-    documents, claims = involved.claims(dedup)
+    number, text_bytes, claims = involved.claims(dedup)
     resolved = clusters.resolve(claims, graph)
     similarity = clusters.similarities(claims, resolved, graph.with_similarity())
-    number = documents["number"].to_numpy()
-    rows = keepers.cluster_rows(number, documents["id"], resolved, similarity)
-    for some in rows.filter(pl.col("dup_count") > 1).iter_slices(RUN_ROWS):
+    for some in keepers.cluster_rows(number, claims, resolved, similarity, rows_at_once=RUN_ROWS):
         write_run(writer, "clusters", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
     if again:
         pairs = clusters.neighbours_of_removed(claims, resolved, graph)
         writer.count("again", len(pairs))
         if len(pairs):
             texts, at = np.unique(claims.text, return_index=True)
-            size = documents["text_bytes"].to_numpy()[at]
-            write_pairs(writer, pairs, size[np.searchsorted(texts, pairs)].sum(axis=1))
+            write_pairs(writer, pairs, text_bytes[at][np.searchsorted(texts, pairs)].sum(axis=1))
 
 
 @dataclass(frozen=True)
@@ -125,18 +122,19 @@ class _Involved:
         self._is[left["number"].to_numpy()] = False
         return left
 
-    def claims(self, dedup: DedupConfig) -> tuple[pl.DataFrame, Claims]:
-        """Those of them that passed: number, id and text_bytes, and what may be kept."""
-        frames, claims = [pl.DataFrame(schema={"number": pl.Int64, "id": pl.Binary, "text_bytes": pl.Int64})], []
+    def claims(self, dedup: DedupConfig) -> tuple[Int64s, Int64s, Claims]:
+        """Those of them that passed: numbers, bytes of their texts, and what may be kept."""
+        numbers, text_bytes, claims = [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
         for passed in self._passed(self._is, ["text_bytes"]):
-            text = self._text[passed["number"].to_numpy()].astype(np.int64)
-            frames.append(passed.select("number", "id", "text_bytes"))
-            claims.append(keepers.claims(passed, text, dedup))
+            numbers.append(passed["number"].to_numpy())
+            text_bytes.append(passed["text_bytes"].to_numpy())
+            claims.append(keepers.claims(passed, self._text[numbers[-1]].astype(np.int64), dedup))
         if not claims:
-            return frames[0], Claims(np.empty(0, np.int64), (np.empty(0, np.int64),))
+            return numbers[0], text_bytes[0], Claims(numbers[0], (numbers[0], numbers[0]))
         order = zip(*(each.order for each in claims), strict=True)
         texts = np.concatenate([each.text for each in claims])
-        return pl.concat(frames), Claims(texts, tuple(np.concatenate(column) for column in order))
+        claimed = Claims(texts, tuple(np.concatenate(column) for column in order))
+        return np.concatenate(numbers), np.concatenate(text_bytes), claimed
 
     def _passed(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> Iterator[pl.DataFrame]:
         """Of the chosen documents those that passed, some at a time: number, POLICY and `columns`."""
