@@ -19,9 +19,12 @@ from curate.schema import ID
 from filters.same_url import one_spelling
 
 CLUSTERS = {"number": pl.Int64, "cluster_id": pl.Binary, "dup_count": pl.Int64, "similarity": pl.Float64,
-            "exact": pl.Boolean}  # fmt: skip
-"""Of a document that shares its text or has an edge: the keeper's id, documents of its cluster, Jaccard with the keeper
-(null for the keeper) and whether it has the keeper's text."""
+            "exact": pl.Boolean, "keeper_source": pl.String, "keeper_lang": pl.String}  # fmt: skip
+"""Of a document that is not alone in its cluster: the keeper's id, documents of the cluster, Jaccard with the keeper
+(null for the keeper), whether it has the keeper's text, and the keeper's source and language."""
+
+LABELS = ["source", "lang"]
+"""Columns of a keeper that its duplicates are told of."""
 
 SAME_URL = {"number": pl.Int64, "same_url": pl.Binary}
 """A document that leaves for another one from its address, and the id of that one."""
@@ -125,15 +128,22 @@ def clusters_among(decided: pl.DataFrame, edges: pl.DataFrame | None, dedup: Ded
     claimed = claims(passed, text, dedup)
     resolved = clusters.resolve(claimed, [pairs])
     similar = clusters.similarities(claimed, resolved, [(pairs, similarity)])
-    rows = cluster_rows(passed["number"].to_numpy(), claimed, resolved, similar, rows_at_once=len(passed))
+    labels = passed.select(LABELS)
+    rows = cluster_rows(passed["number"].to_numpy(), labels, claimed, resolved, similar, rows_at_once=len(passed))
     return pl.concat([pl.DataFrame(schema=CLUSTERS), *rows])
 
 
 def cluster_rows(
-    number: np.ndarray, claimed: Claims, resolved: clusters.Resolved, similarity: np.ndarray, *, rows_at_once: int
+    number: np.ndarray,
+    labels: pl.DataFrame,
+    claimed: Claims,
+    resolved: clusters.Resolved,
+    similarity: np.ndarray,
+    *,
+    rows_at_once: int,
 ) -> Iterator[pl.DataFrame]:
-    """CLUSTERS of the claims that are not alone, some at a time. `number` int64[n] are the documents, `similarity`
-    float64[n] is clusters.similarities'.
+    """CLUSTERS of the claims that are not alone, some at a time. Of each claim, `number` int64[n] is the document,
+    `labels` has LABELS, and `similarity` float64[n] is clusters.similarities'.
     """
     size = np.bincount(resolved.keeper, minlength=len(number))
     several = np.flatnonzero(size[resolved.keeper] > 1)
@@ -146,12 +156,13 @@ def cluster_rows(
             "number": number[at], "cluster_id": pl.Series(ids.cast(pa.binary())), "dup_count": size[keeper],
             "similarity": pl.Series(np.where(keeper == at, np.nan, similarity[at])).fill_nan(None),
             "exact": resolved.exact[at] & (keeper != at),
+            **{f"keeper_{name}": labels[name][keeper].cast(pl.String) for name in LABELS},
         }  # fmt: skip
         yield pl.DataFrame(values, schema=CLUSTERS)
 
 
 def with_clusters(decided: pl.DataFrame, found: pl.DataFrame, dedup: DedupConfig | None) -> pl.DataFrame:
-    """Add cluster_id, dup_count and similarity; all but one document of each cluster leave.
+    """Add the columns of CLUSTERS; all but one document of each cluster leave.
 
     Only documents that passed until here can be keepers, or be anybody's duplicate; one that `found` has no row for is
     alone.
@@ -163,15 +174,15 @@ def with_clusters(decided: pl.DataFrame, found: pl.DataFrame, dedup: DedupConfig
         dup_count=pl.when(passed).then(pl.col("dup_count").fill_null(1)),
     )
     if dedup is None:
-        return facts.drop("exact")
+        return facts
     duplicate = pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id"))
     keeper = pl.col("cluster_id").bin.encode("hex")
     facts = because(facts, duplicate & pl.col("exact"), pl.format("dedup.exact_copy_of={}", keeper))
     if dedup.minhash is None:
-        return facts.drop("exact")
+        return facts
     bound = pl.lit(repr(dedup.minhash.min_similarity))
     similar = pl.col("similarity") >= dedup.minhash.min_similarity
     near = pl.format("dedup.similarity={} >= {} to {}", "similarity", bound, keeper)
     facts = because(facts, duplicate & similar, near)
     within = pl.format("dedup.contained, similarity={} to {}", "similarity", keeper)
-    return because(facts, duplicate, within).drop("exact")
+    return because(facts, duplicate, within)

@@ -100,6 +100,9 @@ LEDGER = pa.schema([
     ("cluster_id", ID),                     # id of the keeper of its duplicates; its own where it has none
     ("dup_count", pa.int64()),              # documents of the cluster, itself included
     ("similarity", pa.float64()),           # Jaccard with its keeper; null for keepers
+    ("exact", pa.bool_()),                  # whether it has its keeper's text; null where dup_count is 1
+    ("keeper_source", pa.string()),         # of its keeper; null where dup_count is 1
+    ("keeper_lang", pa.string()),
     ("quality", pa.float64()),
     ("quality_entropy", pa.float64()),
     ("quality_status", pa.string()),

@@ -113,7 +113,7 @@ def info(index: Index, *, as_json: Json = False) -> None:
         return
     lines = [
         f"{found.documents:,} documents, {found.bytes_a_document:.1f} bytes each",
-        f"{found.segments:,} segments, {found.versions:,} versions",
+        f"segments: {found.segments:,}, versions: {found.versions:,}",
         f"{found.gone:,} deleted or replaced, until it is compacted",
         f"{found.shards_gone:,} of {found.shards:,} published shards are gone: their documents cannot be verified",
         f"made with {found.made_with}",

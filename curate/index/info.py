@@ -37,8 +37,8 @@ class Info:
     @property
     def made_with(self) -> str:
         """The MinHash of its keys."""
-        _, bands, rows, shingle, seed = self.minhash
-        return f"{bands} bands of {rows} rows over shingles {shingle}, seed {seed}"
+        _, bands, rows, (unit, size, *_), seed = self.minhash
+        return f"{bands} bands of {rows} rows over shingles of {size} {unit}, seed {seed}"
 
     def to_json(self) -> dict[str, Any]:
         """All of it."""

@@ -180,13 +180,13 @@ class Crossed:
 def crossed(ledger: pl.LazyFrame, seed: int) -> Crossed:
     """How many removed duplicates have their keeper in another detected language, or in another source."""
     several = documents_of(ledger).filter(pl.col("dup_count") > 1)
-    # Half of each hash tells documents apart as well: of 10^7 two are equal with a probability of 3e-6. 8 bytes and
-    # categories take half the memory, 0.3 kB a keeper.
-    half = pl.col("id", "cluster_id", "text_hash").bin.slice(0, 8).bin.reinterpret(dtype=pl.UInt64)
-    removed = _removed(several.select(half, pl.col("source", "lang").cast(pl.Categorical), full=pl.col("id")))
+    removed = several.filter(pl.col("cluster_id") != pl.col("id")).with_columns(
+        across_languages=pl.col("lang") != pl.col("keeper_lang"),
+        across_sources=pl.col("source") != pl.col("keeper_source"),
+    )  # fmt: skip
     tally = removed.group_by(TALLIED).len().collect(engine="streaming")
-    others = removed.filter(pl.col("across_languages") & ~pl.col("exact")).select("full").collect(engine="streaming")
-    chosen = nsmallest(SHOWN, others["full"], key=lambda identity: uniform(seed, identity, "report"))
+    others = removed.filter(pl.col("across_languages") & ~pl.col("exact")).select("id").collect(engine="streaming")
+    chosen = nsmallest(SHOWN, others["id"], key=lambda identity: uniform(seed, identity, "report"))
     near, exact = tally.filter(~pl.col("exact")), tally.filter("exact")
     return Crossed(
         _sum(exact), _sum(near), _sum(exact.filter("across_sources")), _sum(near.filter("across_sources")),
@@ -195,26 +195,15 @@ def crossed(ledger: pl.LazyFrame, seed: int) -> Crossed:
     )  # fmt: skip
 
 
-def _removed(several: pl.LazyFrame) -> pl.LazyFrame:
-    """The documents that are not their cluster's keeper, with what is compared with the keeper's."""
-    own = pl.col("cluster_id") == pl.col("id")
-    keepers = several.filter(own).select("cluster_id", pl.exclude("cluster_id").name.prefix("keeper_"))
-    return several.filter(~own).join(keepers, on="cluster_id").with_columns(
-        exact=pl.col("text_hash") == pl.col("keeper_text_hash"),
-        across_languages=pl.col("lang") != pl.col("keeper_lang"),
-        across_sources=pl.col("source") != pl.col("keeper_source"),
-    )  # fmt: skip
-
-
 def _pairs(several: pl.LazyFrame, chosen: Sequence[bytes]) -> list[dict[str, Any]]:
     """These documents and their keepers, in this order."""
     if not chosen:
         return []
-    clusters = several.filter(pl.col("id").is_in(chosen)).select("cluster_id").collect(engine="streaming")["cluster_id"]
-    removed = _removed(several.filter(pl.col("cluster_id").is_in(clusters.to_list())))
-    columns = ["id", "url", "lang", "similarity", "cluster_id", "keeper_url", "keeper_lang"]
-    found = removed.filter(pl.col("id").is_in(chosen)).select(columns).collect(engine="streaming")
-    by_id = {row["id"]: row for row in found.iter_rows(named=True)}
+    columns = ["id", "url", "lang", "similarity", "cluster_id", "keeper_lang"]
+    found = several.filter(pl.col("id").is_in(chosen)).select(columns).collect(engine="streaming")
+    keepers = several.filter(pl.col("id").is_in(found["cluster_id"].to_list())).select("id", "url")
+    url = dict(keepers.collect(engine="streaming").iter_rows())
+    by_id = {row["id"]: row | {"keeper_url": url[row["cluster_id"]]} for row in found.iter_rows(named=True)}
     return [by_id[identity] for identity in chosen]
 
 

@@ -57,10 +57,10 @@ def resolve_all(
     if dedup.url:
         for some in involved.leave_for_address(dedup).iter_slices(RUN_ROWS):
             write_run(writer, "same_url", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
-    number, text_bytes, claims = involved.claims(dedup)
+    number, text_bytes, labels, claims = involved.claims(dedup)
     resolved = clusters.resolve(claims, graph)
     similarity = clusters.similarities(claims, resolved, graph.with_similarity())
-    for some in keepers.cluster_rows(number, claims, resolved, similarity, rows_at_once=RUN_ROWS):
+    for some in keepers.cluster_rows(number, labels, claims, resolved, similarity, rows_at_once=RUN_ROWS):
         write_run(writer, "clusters", some["number"].cast(pl.UInt64).to_numpy(), some.to_arrow())
     if again:
         pairs = clusters.neighbours_of_removed(claims, resolved, graph)
@@ -122,19 +122,21 @@ class _Involved:
         self._is[left["number"].to_numpy()] = False
         return left
 
-    def claims(self, dedup: DedupConfig) -> tuple[Int64s, Int64s, Claims]:
-        """Those of them that passed: numbers, bytes of their texts, and what may be kept."""
+    def claims(self, dedup: DedupConfig) -> tuple[Int64s, Int64s, pl.DataFrame, Claims]:
+        """Those of them that passed: numbers, bytes of their texts, their labels, and what may be kept."""
         numbers, text_bytes, claims = [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
-        for passed in self._passed(self._is, ["text_bytes"]):
+        labels = [pl.DataFrame(schema=dict.fromkeys(keepers.LABELS, pl.Categorical))]
+        for passed in self._passed(self._is, ["text_bytes", "lang"]):
+            labels.append(passed.select(pl.col(keepers.LABELS).cast(pl.Categorical)))
             numbers.append(passed["number"].to_numpy())
             text_bytes.append(passed["text_bytes"].to_numpy())
             claims.append(keepers.claims(passed, self._text[numbers[-1]].astype(np.int64), dedup))
         if not claims:
-            return numbers[0], text_bytes[0], Claims(numbers[0], (numbers[0], numbers[0]))
+            return numbers[0], text_bytes[0], labels[0], Claims(numbers[0], (numbers[0], numbers[0]))
         order = zip(*(each.order for each in claims), strict=True)
         texts = np.concatenate([each.text for each in claims])
         claimed = Claims(texts, tuple(np.concatenate(column) for column in order))
-        return np.concatenate(numbers), np.concatenate(text_bytes), claimed
+        return np.concatenate(numbers), np.concatenate(text_bytes), pl.concat(labels), claimed
 
     def _passed(self, chosen: npt.NDArray[np.bool_], columns: list[str]) -> Iterator[pl.DataFrame]:
         """Of the chosen documents those that passed, some at a time: number, POLICY and `columns`."""

@@ -39,7 +39,7 @@ def test_an_index_is_made_asked_and_emptied(runs: Path, tmp_path: Path) -> None:
     assert index("compact", path).stdout == "compacted\n"
     assert index("compact", path).stdout == "nothing to compact\n"
     assert json.loads(index("info", path, "--json").stdout)["documents"] == 0
-    assert index("info", path).stdout.startswith("0 documents, 0.0 bytes each\n0 segments, 1 version")
+    assert index("info", path).stdout.startswith("0 documents, 0.0 bytes each\nsegments: 0, versions: 1")
 
 
 @pytest.mark.parametrize(

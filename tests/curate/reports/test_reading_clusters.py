@@ -161,15 +161,15 @@ def test_a_sample_is_drawn_by_the_seed_alone(planted: Planted) -> None:
 
 def test_what_crossed_a_source_is_counted(planted: Planted) -> None:
     ledger = planted.ledger
-    keepers = ledger.select("cluster_id", keeper_source="source", keeper_hash="text_hash", own="id")
+    keepers = ledger.select("cluster_id", kept_source="source", keeper_hash="text_hash", own="id")
     pairs = ledger.join(keepers.filter(pl.col("own") == pl.col("cluster_id")), on="cluster_id")
-    across = pairs.filter(pl.col("source") != pl.col("keeper_source"))
+    across = pairs.filter(pl.col("source") != pl.col("kept_source"))
     exact = across.filter(pl.col("text_hash") == pl.col("keeper_hash"))
     found = duplicates.crossed(ledger.lazy(), 0)
     assert (found.exact_sources, found.near_sources) == (len(exact), len(across) - len(exact))
     assert found.exact + found.near == ledger["reason"].str.starts_with("dedup.").sum()
     assert {(row.removed_from, row.kept_from): row.documents for row in found.sources} == Counter(
-        across.select("source", "keeper_source").iter_rows()
+        across.select("source", "kept_source").iter_rows()
     )
 
 
