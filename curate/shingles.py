@@ -277,6 +277,8 @@ def shingles_in(units, filled, size, fewest, whole, out):  # type: ignore[no-unt
         if filled == 0:
             return 0, 0
         _hash_shingles(units, filled, filled, out)
+        # Of exactly `size` units the whole would be a shingle of longer texts too.
+        out[0] = ~out[0] if filled == size else out[0]
         return filled, 1
     if filled < size:
         return filled, 0
