@@ -69,7 +69,7 @@ def hashed(items, size, fewest):
         for item in shingle:
             state = mix(state, item)
         result.append(fmix64(state))
-    return result
+    return [result[0] ^ (2**64 - 1)] if whole and len(found) == size else result
 
 
 def hashes_of(texts, shingles):
