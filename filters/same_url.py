@@ -73,7 +73,8 @@ def _host(scheme: str, authority: str) -> str | None:
     # More than one `www.` goes, so that a spelling is its own spelling; of www.com nothing.
     while host.startswith("www.") and host.count(".") > 1:
         host = host[4:]
-    if not host.strip("[]"):
+    # White space is no part of a host, and at an end of the address it would be lost.
+    if host.split() != [host] or not host.strip("[]"):
         return None
     return user + at + host + (f":{port}" if port and port != _DEFAULT_PORT[scheme] else "")
 
