@@ -63,6 +63,9 @@ def one_spelling(url: str | None) -> str | None:
 
 
 def _host(scheme: str, authority: str) -> str | None:
+    # White space stands in no host and port, and at an end of the address it would be lost.
+    if authority.split() != [authority]:
+        return None
     user, at, place = authority.rpartition("@")
     if place.startswith("["):
         host, bracket, port = place.partition("]")
@@ -73,8 +76,7 @@ def _host(scheme: str, authority: str) -> str | None:
     # More than one `www.` goes, so that a spelling is its own spelling; of www.com nothing.
     while host.startswith("www.") and host.count(".") > 1:
         host = host[4:]
-    # White space is no part of a host, and at an end of the address it would be lost.
-    if host.split() != [host] or not host.strip("[]"):
+    if not host.strip("[]"):
         return None
     return user + at + host + (f":{port}" if port and port != _DEFAULT_PORT[scheme] else "")
 
