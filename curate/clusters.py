@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from curate.ascending import begins, look_up
+
 VERSION = 1
 """Of both rules below: results are stored under a key that holds it. Bump it when one changes."""
 
@@ -106,10 +108,8 @@ def _among(edges: Int64s, texts: Int64s) -> Int64s:
 
 def _places(edges: Int64s, texts: Int64s) -> tuple[Int64s, npt.NDArray[np.bool_]]:
     """Place of each end among the texts, int64[e, 2], and whether both ends are there."""
-    if not len(texts):
-        return np.zeros_like(edges), np.zeros(len(edges), np.bool_)
-    places = np.minimum(np.searchsorted(texts, edges), len(texts) - 1)
-    return places, (texts[places] == edges).all(axis=1)
+    places, found = look_up(texts, edges)
+    return places, np.asarray(found.all(axis=1))
 
 
 def candidate_pairs(keys: UInt64s, docs: Int64s, rank: Int64s, *, leaders: int = 16) -> "Candidates":
@@ -192,13 +192,6 @@ def _check_ties(rank: Int64s, documents: Int64s, starts: npt.NDArray[np.bool_]) 
         raise ValueError(f"rank: documents {pair} share rank {ranks[ties[0]]}, expected distinct ranks; add the id")
 
 
-def _starts(values: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
-    """True where a value is the first or differs from the one before."""
-    starts = np.ones(len(values), np.bool_)
-    starts[1:] = values[1:] != values[:-1]
-    return starts
-
-
 def _check_numbers(name: str, numbers: Int64s, num_docs: int) -> None:
     if num_docs > _MAX_DOCS:
         raise ValueError(f"rank: got {num_docs} documents, expected at most 2^32; split the input into partitions")
@@ -211,15 +204,15 @@ def _buckets(keys: UInt64s, docs: Int64s, rank: Int64s) -> tuple[Int64s, Int64s]
     """Documents of each key that two or more rows have, best first and each once, and where each bucket begins."""
     order = np.argsort(keys)
     ordered = keys[order]
-    alone = _starts(ordered)
+    alone = begins(ordered)
     alone[:-1] &= alone[1:]
     # Most keys are alone: only the rest is sorted a second time.
     bucket, members = ordered[~alone], docs[order[~alone]]
     order = np.lexsort((rank[members], bucket))
     bucket, members = bucket[order], members[order]
-    starts = _starts(bucket)
+    starts = begins(bucket)
     _check_ties(rank, members, starts)
-    once = starts | _starts(members)
+    once = starts | begins(members)
     first = np.append(np.flatnonzero(starts[once]), np.count_nonzero(once))
     return members[once], first.astype(np.int64)
 
@@ -235,7 +228,7 @@ def _pairs(members: Int64s, first: Int64s, leaders: int) -> Iterator[Int64s]:
         _write_pairs(members, start_of, start, end, leaders, codes)
         codes.sort()
         if len(codes):
-            yield _split_codes(codes[_starts(codes)])
+            yield _split_codes(codes[begins(codes)])
 
 
 def _split_codes(codes: UInt64s) -> Int64s:

@@ -80,7 +80,7 @@ def halves(hashes: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
 
 
 def no_facts(measures: Sequence[str]) -> pl.DataFrame:
-    """The columns of `read_facts`, without a row."""
+    """The columns of `facts_of`, without a row."""
     schema = pa.schema([DOCUMENTS.field(name) for name in FACTS])
     place = pa.schema([("part", pa.string()), ("shard", pa.string()), ("row", pa.int64())])
     empty = pl.from_arrow(pa.schema([*schema, *place, *measures_schema(measures)]).empty_table())

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from curate.ascending import begins
 from curate.corpus import halves
 from curate.runs import Range, ranges_for
 from curate.step import Commit, iterate_shards
@@ -30,11 +31,10 @@ def sharing(store: Store, commits: Sequence[Commit], kind: str, column: str) -> 
         # Numbers ascend, and the sort is stable: the first of equal hashes has the lowest.
         order = np.lexsort((hashes[:, 1], hashes[:, 0]))
         hashes, numbers = hashes[order], numbers[order]
-        begins = np.ones(len(numbers), np.bool_)
-        begins[1:] = (hashes[1:] != hashes[:-1]).any(axis=1)
-        alone = begins.copy()
-        alone[:-1] &= begins[1:]
-        lowest = numbers[begins][np.cumsum(begins) - 1]
+        first = begins(hashes[:, 0], hashes[:, 1])
+        alone = first.copy()
+        alone[:-1] &= first[1:]
+        lowest = numbers[first][np.cumsum(first) - 1]
         yield lowest[~alone], numbers[~alone]
 
 

@@ -40,9 +40,9 @@ def equal_ranges(number: int, keys: int = LAST + 1) -> list[Range]:
     return [Range(low, high - 1) for low, high in pairwise(bounds)]
 
 
-def ranges_for(rows: int, rows_at_once: int) -> list[Range]:
-    """As few equal ranges of hashes as hold at most about `rows_at_once` of `rows` rows each."""
-    return equal_ranges(max(1, -(-rows // rows_at_once)))
+def ranges_for(rows: int, rows_at_once: int, number: int | None = None, keys: int = LAST + 1) -> list[Range]:
+    """Equal ranges: `number` of them, or as few as hold at most about `rows_at_once` of `rows` rows each."""
+    return equal_ranges(number or max(1, -(-rows // rows_at_once)), keys)
 
 
 def write_run(writer: ShardWriter, kind: str, by: UInt64s, columns: pa.Table, *, group_rows: int = GROUP_ROWS) -> None:

@@ -35,7 +35,7 @@ class Sample:
     """Rows of DOCUMENTS, their texts as the last transform left them."""
 
     facts: pl.DataFrame
-    """Row for row: the columns of corpus.read_facts. What the stages before `measure` turned away is not there."""
+    """Row for row: the columns of corpus.facts_of. What the stages before `measure` turned away is not there."""
 
     read: int
     """Records that were read."""

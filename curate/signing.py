@@ -9,7 +9,7 @@ import pyarrow as pa
 from curate import minhash
 from curate.config import MinhashConfig
 from curate.saturation import saturated
-from curate.shingles import shingles_of
+from curate.shingles import Shingles
 from curate.text.buffers import text_buffers
 
 
@@ -28,12 +28,14 @@ class TextKeys(NamedTuple):
     """uint64[texts that are compared, bands]"""
 
 
-def text_keys(texts: pa.ChunkedArray, config: MinhashConfig) -> TextKeys:
-    """The keys of a `large_string` column without nulls. Raises as `minhash.shingle_hashes` does."""
+def text_keys(texts: pa.ChunkedArray, config: MinhashConfig, shingles: Shingles) -> TextKeys:
+    """The keys of a `large_string` column without nulls; `shingles` are the config's. Raises as
+    `minhash.shingle_hashes` does.
+    """
     data, offsets = text_buffers(texts)
     a, b = minhash.permutations(config.bands * config.rows, config.seed)
-    minima, number = minhash.text_signatures(data, offsets, a, b, shingles_of(config))
-    full = saturated(minima, number, shingles_of(config))
+    minima, number = minhash.text_signatures(data, offsets, a, b, shingles)
+    full = saturated(minima, number, shingles)
     compared = (number > 0) & ~full
     keys = minhash.band_keys(minima[compared], config.bands, config.rows)
     return TextKeys(np.diff(offsets), number, full, compared, keys)

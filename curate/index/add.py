@@ -32,6 +32,7 @@ from curate.index.segments import (
 )
 from curate.runs import KEY
 from curate.schema import ID
+from curate.shingles import shingles_of
 from curate.signing import text_keys
 from curate.step import open_parquet
 from curate.storage import Disk, Store
@@ -112,10 +113,10 @@ def _segments(
     pending: list[dict[str, Any]] = []
     keys: list[UInt64s] = []
     of: list[Int64s] = []
-    number, size = index.next, 0
+    number, size, shingles = index.next, 0, shingles_of(config)
     for shard, name in enumerate(names, first_shard):
         for row, table in _rows(output, name):
-            found = text_keys(table.column("text"), config)
+            found = text_keys(table.column("text"), config, shingles)
             documents = _documents(table, shard, row)
             keys += [top(found.keys.ravel()), top(documents["text_high"])]
             place = size + np.arange(table.num_rows)

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 from curate import minhash
+from curate.ascending import begins, look_up
 from curate.config import MinhashConfig
 from curate.corpus import halves
 from curate.errors import CurateError
@@ -84,8 +85,7 @@ def _in_segment(index: Index, gone: Gone, place: int, each: Range, distinct: UIn
     buckets, rows = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for table in read_range(index.store, [segment.keys.run], each) if len(distinct) else ():
         key = table.column(KEY).to_numpy()
-        at = np.minimum(np.searchsorted(distinct, key), len(distinct) - 1)
-        chosen = distinct[at] == key
+        at, chosen = look_up(distinct, key)
         buckets.append(at[chosen])
         rows.append(table.column("document").to_numpy()[chosen].astype(np.int64))
     row = np.concatenate(rows)
@@ -97,10 +97,8 @@ def _in_segment(index: Index, gone: Gone, place: int, each: Range, distinct: UIn
 
 def _rank(ascending: Int64s) -> Int64s:
     """How many equal values stand before each."""
-    begins = np.ones(len(ascending), np.bool_)
-    begins[1:] = ascending[1:] != ascending[:-1]
-    first = np.flatnonzero(begins)
-    rank: Int64s = np.arange(len(ascending)) - first[np.cumsum(begins) - 1]
+    new = begins(ascending)
+    rank: Int64s = np.arange(len(ascending)) - np.flatnonzero(new)[np.cumsum(new) - 1]
     return rank
 
 
@@ -176,8 +174,7 @@ def returned(matches: pl.DataFrame) -> int:
 def _published(index: Index, gone: Gone, own: UInt64s) -> Int64s:
     """Places of the ids, uint64[n, 2], that the index has."""
     order = np.lexsort((own[:, 1], own[:, 0]))
-    once = np.ones(len(order), np.bool_)
-    once[1:] = (own[order][1:] != own[order][:-1]).any(axis=1)
+    once = begins(own[order, 0], own[order, 1])
     number = np.cumsum(once) - 1
     distinct = own[order[once]]
     known = np.zeros(len(distinct), np.bool_)

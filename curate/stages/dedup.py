@@ -18,10 +18,11 @@ import polars as pl
 import pyarrow as pa
 
 from curate import clusters, minhash
+from curate.ascending import begins, look_up
 from curate.config import ExecutionConfig, MinhashConfig
 from curate.corpus import Part, distinct, first_numbers, halves
 from curate.lineage import key
-from curate.runs import KEY, Range, UInt64s, cut, equal_ranges, ranges_for, read_range, write_run
+from curate.runs import KEY, Range, UInt64s, cut, ranges_for, read_range, write_run
 from curate.schema import EDGES
 from curate.shingles import shingles_of
 from curate.signing import text_keys
@@ -92,7 +93,7 @@ def candidate_tasks(signed: Sequence[Signed], config: MinhashConfig, execution: 
     """One task a range of band keys."""
     of = [[each.bands.key for each in signed], config.leaders, VERSION, clusters.VERSION]
     keys = sum(each.bands.rows("bands") for each in signed)
-    ranges = equal_ranges(execution.partitions) if execution.partitions else ranges_for(keys, RANGE_KEYS)
+    ranges = ranges_for(keys, RANGE_KEYS, execution.partitions)
     return [
         Task("candidates", key("candidates", of, list(each)), f"range {n} of {len(ranges)}", find_candidates,
              (tuple(signed), each, config.leaders))
@@ -107,11 +108,15 @@ def verify_tasks(
     runs = tuple(run for commit in candidates for run in commit.of("pairs"))
     of = [[each.texts.identity for each in signed], [commit.key for commit in candidates], VERSION,
           shingles_of(config).identity(), config.min_similarity, config.min_containment]  # fmt: skip
-    rows = max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS)
     return [
         Task("verify", key("verify", of, list(codes)), f"range {n}", verify_pairs, (tuple(signed), runs, codes, config))
-        for n, codes in enumerate(cut(store, runs, rows), 1)
+        for n, codes in enumerate(pair_ranges(store, runs), 1)
     ]
+
+
+def pair_ranges(store: Store, runs: Sequence[Shard]) -> list[Range]:
+    """The ranges in which the pairs of these runs are compared."""
+    return cut(store, runs, max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS))
 
 
 def sign_split(
@@ -127,8 +132,9 @@ def sign_split(
     """
     first = dict(zip([s.name for s in documents.of("documents")], _starts(documents), strict=True))
     pending: list[tuple[UInt64s, Int64s]] = []
+    shingles = shingles_of(config)
     for shard, row, table in looked_at(store, documents, ["text", "text_hash"], batch_documents, rows):
-        found = text_keys(table.column("text"), config)
+        found = text_keys(table.column("text"), config, shingles)
         writer.count("looked_at", table.num_rows)
         writer.count("without_words", int((found.shingles == 0).sum()))
         writer.count("short", int((found.shingles == 1).sum()))
@@ -178,16 +184,8 @@ def _shared_keys(store: Store, signed: Sequence[Signed], keys: Range) -> tuple[U
     del bands, numbers
     ordered = np.sort(band)
     # Most keys are alone: a lookup among those that are not takes less than sorting the rows along.
-    chosen = _contains(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]), band)
+    _, chosen = look_up(np.unique(ordered[1:][ordered[1:] == ordered[:-1]]), band)
     return band[chosen], number[chosen].astype(np.int64)
-
-
-def _contains(ascending: UInt64s, values: UInt64s) -> npt.NDArray[np.bool_]:
-    if not len(ascending):
-        return np.zeros(len(values), np.bool_)
-    places = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    found: npt.NDArray[np.bool_] = ascending[places] == values
-    return found
 
 
 def _texts(store: Store, signed: Sequence[Signed], numbers: Int64s) -> tuple[Int64s, Int64s, Int64s]:
@@ -206,10 +204,9 @@ def _texts(store: Store, signed: Sequence[Signed], numbers: Int64s) -> tuple[Int
         sizes.append(size)
     (high, low), size = np.concatenate(halves_of).T, np.concatenate(sizes).astype(np.int64)
     order = np.lexsort((low, high))
-    start = np.ones(len(order), np.bool_)
-    start[1:] = (high[order][1:] != high[order][:-1]) | (low[order][1:] != low[order][:-1])
+    new = begins(high[order], low[order])
     first = np.empty(len(order), np.int64)
-    first[order] = order[start][np.cumsum(start) - 1]
+    first[order] = order[new][np.cumsum(new) - 1]
     rank = np.empty(len(order), np.int64)
     rank[np.lexsort((numbers, low, high, -size))] = np.arange(len(order))
     return first, size, rank
@@ -259,12 +256,12 @@ def _edges(store: Store, signed: Sequence[Signed], pairs: Int64s, config: Minhas
     """Rows of EDGES for the pairs of document numbers, int64[p, 2], that meet a bound."""
     numbers = np.unique(pairs)
     hashes, first, text_hash = _shingle_sets(store, signed, numbers, config)
-    places = np.searchsorted(numbers, pairs)
-    jaccard, containment = minhash.overlaps(hashes, first, places)
+    ends = np.searchsorted(numbers, pairs)
+    jaccard, containment = minhash.overlaps(hashes, first, ends)
     similar = jaccard >= config.min_similarity
     contained = containment >= (2.0 if config.min_containment is None else config.min_containment)
     chosen = np.flatnonzero(similar | contained)
-    swapped = text_hash[places[chosen]].reshape(-1, 2)
+    swapped = text_hash[ends[chosen]].reshape(-1, 2)
     order = np.argsort(swapped, axis=1)
     a, b = np.take_along_axis(swapped, order, axis=1).T
     a_number, b_number = np.take_along_axis(pairs[chosen], order, axis=1).T
@@ -279,9 +276,10 @@ def _shingle_sets(
     """The shingle sets of documents by ascending number, and their text hashes; a row group's texts at a time."""
     hashes, counts = [np.empty(0, np.uint64)], [np.zeros(1, np.int64)]
     text_hashes: list[bytes] = []
+    shingles = shingles_of(config)
     for shard, rows in places(signed, numbers):
         table = take_rows(store, shard.name, rows, ["text", "text_hash"])
-        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), shingles_of(config))
+        found, first = minhash.shingle_sets(*text_buffers(table.column("text")), shingles)
         hashes.append(found)
         counts.append(np.diff(first))
         text_hashes += table.column("text_hash").to_pylist()

@@ -48,8 +48,6 @@ def task(part: Part, stage: str, note: str) -> Task:
 
 def without_documents(writer: ShardWriter, store: Store, documents: Commit, stage: str, note: str) -> None:
     """Write what `documents` has, its documents less those noted, and a row of kind quarantined for each of them."""
-    for name, count in documents.counts.items():
-        writer.count(name, count)
     killers = numbers(note)
     for _, _, table in looked_at(store, documents, None, BATCH_DOCUMENTS, Rows(without=killers)):
         writer.write("documents", table)
@@ -57,6 +55,13 @@ def without_documents(writer: ShardWriter, store: Store, documents: Commit, stag
         alone = Rows(killer, killer + 1)
         for _, _, row in looked_at(store, documents, ["source", "offset", "end"], BATCH_DOCUMENTS, alone):
             writer.write("quarantined", _quarantined(row, f"{DIED} this document alone went through {stage}"))
+    copy_rest(writer, store, documents)
+
+
+def copy_rest(writer: ShardWriter, store: Store, documents: Commit) -> None:
+    """Write what a commit has but for its documents: its counts, and what was turned away."""
+    for name, count in documents.counts.items():
+        writer.count(name, count)
     for shard in documents.shards:
         if shard.kind != "documents":
             for table in iterate_shards(store, [shard], None, BATCH_DOCUMENTS):

@@ -21,14 +21,15 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from curate.ascending import begins, look_up
 from curate.config import ExecutionConfig, LinesConfig
 from curate.corpus import Part, distinct, halves
 from curate.errors import CurateError
 from curate.lineage import key, text_hash
-from curate.runs import KEY, LAST, Range, UInt64s, equal_ranges, ranges_for, read_range, write_run
+from curate.runs import KEY, LAST, Range, UInt64s, ranges_for, read_range, write_run
 from curate.stages import rewrite
-from curate.stages.isolate import BATCH_DOCUMENTS, looked_at
-from curate.step import ALL, Commit, Rows, ShardWriter, Task, iterate_shards
+from curate.stages.isolate import BATCH_DOCUMENTS, copy_rest, looked_at
+from curate.step import ALL, Commit, Rows, ShardWriter, Task
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 from filters import TextBatch, shared_lines
@@ -81,7 +82,7 @@ def boilerplate_tasks(
     by_part = {part.key: commit for part, commit in zip(parts, counted, strict=True)}
     ordered = tuple(by_part[part.key] for part in distinct(parts))
     rows = sum(commit.rows("lines") for commit in ordered)
-    ranges = equal_ranges(execution.partitions) if execution.partitions else ranges_for(rows, RANGE_LINES)
+    ranges = ranges_for(rows, RANGE_LINES, execution.partitions)
     of = [commit.identity for commit in ordered]
     return [
         Task("boilerplate", key("boilerplate", VERSION, of, lines.min_documents, list(each)),
@@ -164,8 +165,7 @@ def _smallest(hashes: UInt64s, texts: UInt64s, most: int) -> tuple[UInt64s, UInt
     """Distinct pairs of a line and a text, in order; of each line at most the `most` smallest texts."""
     order = np.lexsort((texts, hashes))
     hashes, texts = hashes[order], texts[order]
-    distinct_pairs = np.ones(len(hashes), np.bool_)
-    distinct_pairs[1:] = (hashes[1:] != hashes[:-1]) | (texts[1:] != texts[:-1])
+    distinct_pairs = begins(hashes, texts)
     hashes, texts = hashes[distinct_pairs], texts[distinct_pairs]
     beyond = np.zeros(len(hashes), np.bool_)
     beyond[most:] = hashes[most:] == hashes[:-most]
@@ -184,11 +184,9 @@ def find_boilerplate(
     ordered = np.sort(hashes)
     # Most lines are alone: only those that stand in enough rows are sorted with their texts.
     often = np.unique(ordered[min_documents - 1 :][ordered[min_documents - 1 :] == ordered[: 1 - min_documents]])
-    _, chosen = _found(often, hashes)
+    _, chosen = look_up(often, hashes)
     hashes, texts = _smallest(hashes[chosen], texts[chosen], min_documents)
-    begins = np.ones(len(hashes), np.bool_)
-    begins[1:] = hashes[1:] != hashes[:-1]
-    first = np.flatnonzero(begins)
+    first = np.flatnonzero(begins(hashes))
     first = first[np.diff(np.append(first, len(hashes))) == min_documents]
     writer.count("boilerplate", len(first))
     if len(first):
@@ -199,18 +197,13 @@ def trim_split(
     writer: ShardWriter, store: Store, documents: Commit, found: Sequence[Commit], lines: LinesConfig
 ) -> None:
     """Write what `documents` has, its texts without boilerplate; and kind `trimmed`, TRIMMED."""
-    for name, count in documents.counts.items():
-        writer.count(name, count)
     leaving, keepers = _boilerplate(store, found)
     trimmed = [pl.DataFrame(schema=TRIMMED)]
     for shard, rows, table in looked_at(store, documents, None, BATCH_DOCUMENTS, ALL):
         kept, left = _trimmed(table, leaving, keepers, lines)
         writer.write("documents", kept)
         trimmed.append(left.with_columns(shard=pl.lit(shard.name), row=pl.Series(rows)[left["row"]]).select(*TRIMMED))
-    for shard in documents.shards:
-        if shard.kind != "documents":
-            for table in iterate_shards(store, [shard], None, BATCH_DOCUMENTS):
-                writer.write(shard.kind, table)
+    copy_rest(writer, store, documents)
     totals = _by_line(pl.concat(trimmed))
     writer.count("trimmed", int(totals["times"].sum()))
     if len(totals):
@@ -234,15 +227,15 @@ def _trimmed(table: pa.Table, leaving: UInt64s, keepers: UInt64s, lines: LinesCo
         return table, pl.DataFrame(schema=TRIMMED)
     batch, pieces, hashes, counts = _cut(table, lines)
     document = np.repeat(np.arange(len(batch)), pieces.spans.counts())
-    place, found = _found(leaving, hashes)
+    place, found = look_up(leaving, hashes)
     leaves = counts & found & (keepers[place] != halves(table.column("text_hash"))[document, 0])
     new = without(batch, pieces, leaves)
-    chosen, begins = np.flatnonzero(leaves), batch.offsets[document]
+    chosen, at = np.flatnonzero(leaves), batch.offsets[document]
     values = {
         "line": hashes[chosen], "source": table.column("source").take(pa.array(document[chosen])).to_pylist(),
         "times": np.ones(len(chosen), np.int64), "characters": pieces.characters[chosen], "shard": None,
-        "row": document[chosen], "start": (pieces.spans.start - begins)[chosen],
-        "end": (pieces.spans.end - begins)[chosen],
+        "row": document[chosen], "start": (pieces.spans.start - at)[chosen],
+        "end": (pieces.spans.end - at)[chosen],
     }  # fmt: skip
     hit = changed(batch, batch.with_texts(*new))
     return rewrite.with_texts(table, new, {LABEL: hit}), _by_line(pl.DataFrame(values, schema=TRIMMED))
@@ -253,11 +246,3 @@ def _by_line(trimmed: pl.DataFrame) -> pl.DataFrame:
     places = pl.col("shard", "row", "start", "end").first()
     grouped = trimmed.group_by("line", "source", maintain_order=True)
     return grouped.agg(pl.col("times", "characters").sum(), places).sort("line", "source")
-
-
-def _found(ascending: UInt64s, values: UInt64s) -> tuple[npt.NDArray[np.int64], Bools]:
-    """Where each value would stand among the ascending ones, and whether it does."""
-    if not len(ascending):
-        return np.zeros(len(values), np.int64), np.zeros(len(values), np.bool_)
-    place = np.minimum(np.searchsorted(ascending, values), len(ascending) - 1)
-    return place, ascending[place] == values

@@ -17,9 +17,9 @@ from curate.index import match
 from curate.index.manifest import Index
 from curate.index.segments import KEY_BITS, KEYS, Gone, Int64s, top
 from curate.lineage import key
-from curate.runs import KEY, Range, cut, equal_ranges, read_range, write_run
+from curate.runs import KEY, Range, ranges_for, read_range, write_run
 from curate.shingles import shingles_of
-from curate.stages.dedup import PAIRS_PER_TASK, RANGE_KEYS, TASKS, Signed, places
+from curate.stages.dedup import RANGE_KEYS, Signed, pair_ranges, places
 from curate.step import Commit, Shard, ShardWriter, Task, iterate_shards, take_rows
 from curate.storage import Store
 
@@ -43,7 +43,7 @@ def ranges(signed: Sequence[Signed], index: Index, execution: ExecutionConfig) -
     """Ranges of keys: of the batch and of the largest segment, a task's share is in memory at once."""
     keys = sum(each.bands.rows("bands") + each.bands.rows("texts") for each in signed)
     keys += max((segment.keys.rows for segment in index.segments), default=0)
-    return equal_ranges(execution.partitions or max(1, -(-keys // RANGE_KEYS)), KEYS)
+    return ranges_for(keys, RANGE_KEYS, execution.partitions, KEYS)
 
 
 def published_tasks(
@@ -53,11 +53,10 @@ def published_tasks(
     runs = tuple(run for commit in found for run in commit.of("pairs"))
     of = [[each.texts.identity for each in signed], [commit.key for commit in found], VERSION,
           shingles_of(config).identity(), config.min_similarity, config.min_containment]  # fmt: skip
-    rows = max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS)
     return [
         Task("published", key("published", of, list(numbers)), f"range {n}", find_published,
              (tuple(signed), index, runs, numbers, config))
-        for n, numbers in enumerate(cut(store, runs, rows), 1)
+        for n, numbers in enumerate(pair_ranges(store, runs), 1)
     ]  # fmt: skip
 
 

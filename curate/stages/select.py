@@ -131,7 +131,8 @@ def weigh(
     given = read_rows(store, scores, "scores")
     keep = config.judge.keep if config.judge else None
     bound = None
-    if keep and given is not None:
+    # All documents are read for these two alone.
+    if keep and given is not None and (keep.keep_fraction is not None or "stop" in keep.missing.values()):
         frames = (facts for each in bounded for facts in with_keepers(store, each, resolved, config))
         passed = pl.concat([facts.select("id", "reason", "is_synthetic") for facts in frames])
         decisions.check_missing(passed, given, keep)

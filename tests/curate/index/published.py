@@ -20,6 +20,7 @@ from curate.index.segments import KEYS, Gone, Int64s, ids, scan, top
 from curate.lineage import document_id, text_hash
 from curate.runs import KEY, equal_ranges
 from curate.schema import DATA, ID
+from curate.shingles import shingles_of
 from curate.signing import text_keys
 from curate.storage import Disk, Store
 
@@ -93,7 +94,7 @@ def matches(index: Path, batch: Sequence[Doc], ranges: int = 1, most: int = 16) 
     texts = pa.chunked_array([pa.array([doc.text for doc in batch], pa.large_string())])
     hashes = pa.chunked_array([pa.array([text_hash(doc.text) for doc in batch], ID)])
     table = pa.table({"id": pa.array([doc.id for doc in batch], ID), "text": texts, "text_hash": hashes})
-    found = text_keys(texts, MINHASH)
+    found = text_keys(texts, MINHASH, shingles_of(MINHASH))
     own = np.frombuffer(b"".join(text_hash(doc.text)[:8] for doc in batch), ">u8").astype(np.uint64)
     keys = top(np.concatenate([found.keys.ravel(), own]))
     numbers = np.concatenate([np.repeat(np.flatnonzero(found.compared), MINHASH.bands), np.arange(len(batch))])
