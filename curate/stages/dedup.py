@@ -39,8 +39,8 @@ RUN_KEYS = 1 << 21
 RANGE_KEYS = 6 << 20
 """Band keys of a range: about 250 MB while they are sorted, whatever the corpus."""
 
-PAIRS_PER_TASK = 50_000
-"""Candidate pairs of a task that verifies, repeats included, in a small corpus."""
+FEW_PAIRS, PAIRS_PER_TASK = 8_000, 50_000
+"""Candidate pairs of a task that verifies, repeats included: a corpus with few is verified in about four tasks."""
 
 TASKS = 64
 """Tasks that a large corpus is verified in: a range of few pairs would read nearly all texts for them."""
@@ -51,7 +51,7 @@ SLICE_BYTES = 96_000_000
 BLOCK_BITS = 12
 """Pairs are sorted by blocks of 2^12 documents on either side, so that a range of them reads few places."""
 
-PAIRS_GROUP_ROWS = 1 << 13
+PAIRS_GROUP_ROWS = 1 << 12
 
 Int64s = npt.NDArray[np.int64]
 
@@ -116,7 +116,8 @@ def verify_tasks(
 
 def pair_ranges(store: Store, runs: Sequence[Shard]) -> list[Range]:
     """The ranges in which the pairs of these runs are compared."""
-    return cut(store, runs, max(PAIRS_PER_TASK, sum(run.rows for run in runs) // TASKS))
+    pairs = sum(run.rows for run in runs)
+    return cut(store, runs, max(FEW_PAIRS, min(PAIRS_PER_TASK, pairs // 4), pairs // TASKS))
 
 
 def sign_split(

@@ -13,7 +13,8 @@ from tests.curate.small_corpus import OBJECTS, STEPS, text_of, write_corpus
 
 SMALL = {
     "curate.equal.RANGE_HASHES": 7, "curate.stages.dedup.RANGE_KEYS": 50, "curate.stages.dedup.RUN_KEYS": 60,
-    "curate.stages.dedup.PAIRS_PER_TASK": 5, "curate.stages.dedup.PAIRS_GROUP_ROWS": 2,
+    "curate.stages.dedup.FEW_PAIRS": 5, "curate.stages.dedup.PAIRS_PER_TASK": 5,
+    "curate.stages.dedup.PAIRS_GROUP_ROWS": 2,
     "curate.stages.dedup.BLOCK_BITS": 2, "curate.stages.dedup.SLICE_BYTES": 1_000, "curate.clusters.PAIRS_AT_ONCE": 3,
     "curate.corpus.SLICE_ROWS": 2, "curate.stages.arrange.RUN_BYTES": 700, "curate.stages.arrange.GROUP_BYTES": 300,
     "curate.stages.resolve.RUN_ROWS": 2,
