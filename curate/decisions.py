@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import polars as pl
+import pyarrow as pa
 
 from curate import keepers
 from curate.config import RunConfig
@@ -17,9 +18,8 @@ from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
 from curate.llm.scoring import NOT_SAMPLED
 from curate.reasons import because, of_language
-
-SCORE = {"quality": pl.Float64, "quality_entropy": pl.Float64, "quality_status": pl.String,
-         "quality_source": pl.String, "quality_model": pl.String}  # fmt: skip
+from curate.schema import LEDGER, SCORES, with_measures
+from curate.schema import with_scores as with_scores_of
 
 
 def select(
@@ -164,9 +164,9 @@ def with_scores(
     """Quality columns and status; where documents were judged, bounds on the score apply, and the duplicates of keepers
     that break them leave too. A document that was never asked about is `not_sampled`.
     """
-    one = pl.DataFrame(schema={"id": pl.Binary, **SCORE})
+    one = no_scores(config)
     if scores is not None:
-        one = scores.select("id", *SCORE).unique("id", keep="first", maintain_order=True)
+        one = scores.select(one.columns).unique("id", keep="first", maintain_order=True)
     facts = decided.join(one, on="id", how="left", maintain_order="left")
     unasked = pl.col("reason").is_null() & pl.col("quality_status").is_null()
     facts = facts.with_columns(
@@ -176,6 +176,13 @@ def with_scores(
         facts = _bound_scores(facts, one, config.judge.keep, bound)
     status = pl.when(pl.col("reason").is_null()).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
     return facts.with_columns(status=status)
+
+
+def no_scores(config: RunConfig) -> pl.DataFrame:
+    """The id and the columns of all scores of a run, without a row."""
+    empty = pl.from_arrow(with_scores_of(SCORES, config.further_scores).empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    return empty.drop("text_hash")
 
 
 def _bound_scores(facts: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.DataFrame:
@@ -203,6 +210,11 @@ def _because_of_score(facts: pl.DataFrame, bounds: ScoreBounds, bound: float | N
             said = pl.format(f"judge.quality={{}} {sign} {{}}", "quality", pl.lit(repr(limit)))
             facts = because(facts, leaves, said)
     return facts
+
+
+def ledger_schema(config: RunConfig) -> pa.Schema:
+    """Columns of a run's ledger."""
+    return with_measures(with_scores_of(LEDGER, config.further_scores), columns_of(config))
 
 
 def columns_of(config: RunConfig) -> Sequence[str]:

@@ -14,7 +14,6 @@ import pyarrow as pa
 from curate.corpus import Part, read_rows, slices
 from curate.errors import ConservationError
 from curate.reasons import rule_of
-from curate.schema import LEDGER, with_measures
 from curate.step import Commit, Shard, new_file
 from curate.storage import Store
 
@@ -44,13 +43,10 @@ class Counts:
     """Rule -> documents that it turned away, most first."""
 
 
-def write_ledger(
-    work: Store, parts: Sequence[Part], decisions: Mapping[str, Commit], measures: Sequence[str]
-) -> Counts:
+def write_ledger(work: Store, parts: Sequence[Part], decisions: Mapping[str, Commit], schema: pa.Schema) -> Counts:
     """Write the three datasets, a file a planned split each, and count; `decisions` by key of the part, a slice of
     which is in memory at a time. Raises ConservationError (promise P1).
     """
-    schema = with_measures(LEDGER, measures)
     ordered = sorted(parts, key=lambda p: (p.object, p.key))
     names: dict[str, str] = {}
     for part in ordered:

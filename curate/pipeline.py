@@ -13,7 +13,7 @@ import polars as pl
 from curate.config import RunConfig
 from curate.config.measures import transforms
 from curate.corpus import Part, distinct, read_frame
-from curate.decisions import columns_of
+from curate.decisions import columns_of, ledger_schema
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
@@ -230,7 +230,7 @@ class Pipeline:
 
     def _publish(self, corpus: Corpus, output: Store, current: str | None) -> RunResult:
         decided = {part.key: commit for part, commit in zip(distinct(corpus.parts), corpus.decisions, strict=True)}
-        counts = write_ledger(self.work, corpus.parts, decided, columns_of(self.config))
+        counts = write_ledger(self.work, corpus.parts, decided, ledger_schema(self.config))
         arranged = self._run_all("arrange", arrange.tasks(distinct(corpus.parts), corpus.decisions, self.config))
         parts = self._run_all("publish", publish.tasks(arranged, self.config))
         manifest = self._manifest(counts)

@@ -21,7 +21,6 @@ from curate.step import find
 from curate.storage import Store
 
 SIDES = ("min", "max")
-SCORE = ["quality", "quality_entropy", "quality_status", "quality_source", "quality_model"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def rescore(work: Path, settings: Sequence[str]) -> Rescored:
     )  # fmt: skip
     scored = texts.filter(pl.col("quality_status").is_not_null() & (pl.col("quality_status") != NOT_SAMPLED))
     decided = select(
-        facts, _edges(store, record, config), scored.select("id", *SCORE), config, judged=bool(config.judge),
+        facts, _edges(store, record, config), scored, config, judged=bool(config.judge),
         published=_published(store, record),
     )  # fmt: skip
     after = pl.concat([

@@ -6,11 +6,11 @@ folder, with numbered shards of one or more *kinds* and, last, `commit.json`. `e
 `measures`, row for row alike; `judge` writes `scores`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised when a dataset on disk changes its columns, types or meaning; written into every file's metadata."""
 
 ID = pa.binary(16)
@@ -59,15 +59,21 @@ QUARANTINED = pa.schema([
 ])  # fmt: skip
 """One row a record, or a damaged stretch of an object, that could not be read."""
 
-SCORES = pa.schema([
-    ("id", ID),
-    ("text_hash", ID),
-    ("quality", pa.float64()),              # expected value over the rubric's choices; null unless status is scored
-    ("quality_entropy", pa.float64()),      # bits, of the distribution over the choices
-    ("quality_status", pa.string()),        # scored | not_sampled | a failure: see llm/scoring.py
-    ("quality_source", pa.string()),        # judge; null unless scored
-    ("quality_model", pa.string()),         # model@revision/rubric@version; null unless scored
+SCORE = pa.schema([
+    ("", pa.float64()),                     # expected value over the rubric's choices; null unless status is scored
+    ("_entropy", pa.float64()),             # bits, of the distribution over the choices
+    ("_seen", pa.float64()),                # share of the text's characters that the judge saw, 0..1
+    ("_status", pa.string()),               # scored | not_sampled | a failure: see llm/scoring.py
+    ("_source", pa.string()),               # judge | distilled; null unless scored
+    ("_model", pa.string()),                # model@revision/rubric@version; null unless scored
 ])  # fmt: skip
+"""What follows the name of a score: `quality` for the rubric that decides, `score_<name>` for each further one."""
+
+PUBLISHED_SCORE = ["", "_status", "_source", "_model"]
+"""What of a score is published."""
+
+SCORES = pa.schema([("id", ID), ("text_hash", ID), *(pa.field(f"quality{f.name}", f.type) for f in SCORE)])
+"""One row a judged document; the scores by further rubrics follow."""
 
 EDGES = pa.schema([
     ("a", ID),                              # text_hash, a < b
@@ -103,15 +109,17 @@ LEDGER = pa.schema([
     ("exact", pa.bool_()),                  # whether it has its keeper's text; null where dup_count is 1
     ("keeper_source", pa.string()),         # of its keeper; null where dup_count is 1
     ("keeper_lang", pa.string()),
-    ("quality", pa.float64()),
+    ("quality", pa.float64()),              # see SCORE
     ("quality_entropy", pa.float64()),
+    ("quality_seen", pa.float64()),
     ("quality_status", pa.string()),
     ("quality_source", pa.string()),
     ("quality_model", pa.string()),
     ("shard", pa.string()),                 # where our stored text is: shard in the work folder
     ("row", pa.int64()),                    # and row; both null where there is no text
 ])  # fmt: skip
-"""One row an input record of each planned split; the columns of the measures (`rule@semantics.version`) follow."""
+"""One row an input record of each planned split; scores by further rubrics and the measures' columns
+(`rule@semantics.version`) follow."""
 
 DATA = pa.schema([
     ("id", pa.string()),                    # 32 hexadecimal digits
@@ -138,7 +146,7 @@ DATA = pa.schema([
     ("transforms", pa.list_(pa.string())),
     ("text_hash", pa.string()),
 ])  # fmt: skip
-"""Published rows; measures with `publish: true` and the config's extra columns follow."""
+"""Published rows; scores by further rubrics, measures with `publish: true` and the config's extra columns follow."""
 
 EXTRA_TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -151,6 +159,12 @@ EXTRA_TYPES: Mapping[str, pa.DataType] = {
 def with_extra(schema: pa.Schema, extra: Mapping[str, str]) -> pa.Schema:
     """`schema` followed by the config's extra columns, in order of their names."""
     return pa.schema([*schema, *(pa.field(name, EXTRA_TYPES[extra[name]]) for name in sorted(extra))])
+
+
+def with_scores(schema: pa.Schema, further: Iterable[str], parts: Sequence[str] = SCORE.names) -> pa.Schema:
+    """`schema` followed by the columns of each further score, in the config's order."""
+    columns = [pa.field(f"score_{name}{part}", SCORE.field(part).type) for name in further for part in parts]
+    return pa.schema([*schema, *columns])
 
 
 def with_measures(schema: pa.Schema, columns: Iterable[str]) -> pa.Schema:

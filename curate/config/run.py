@@ -111,6 +111,11 @@ class RunConfig(Strict):
         """The filters of `measure`, with their columns and the bounds of each language."""
         return with_languages(measured(self.measure), self.by_language)
 
+    @property
+    def further_scores(self) -> tuple[str, ...]:
+        """Names of the scores beside `quality`."""
+        return tuple(self.judge.further) if self.judge else ()
+
     def identity(self) -> dict[str, object]:
         """What of the config can change the output: everything but placement. JSON values only.
 
@@ -135,6 +140,8 @@ class RunConfig(Strict):
                               (near and near["shingle"], "tokenizer")):  # fmt: skip
             if section and section[name]:
                 section[name] = without_place(section[name])
+        if self.judge:
+            whole["judge"]["further"] = {n: without_place(rubric) for n, rubric in self.judge.further.items()}
         return whole
 
     def without_llm(self) -> Self:

@@ -14,6 +14,7 @@ from curate.config.values import (
     LocalPath,
     LocalUri,
     Positive,
+    Sees,
     Share,
     Strict,
     WorkerMemory,
@@ -60,7 +61,7 @@ class InputConfig(Strict):
         """Refuse an extra column under a name that we use ourselves."""
         ours = {*DOCUMENTS.names, *DATA.names, *LEDGER.names, "text_bytes", "text_chars", "part"}
         for name in self.extra:
-            if name in ours or "@" in name:
+            if name in ours or "@" in name or name.startswith("score_"):
                 raise ValueError(f"extra: {name!r} is a column of ours; map it in `fields`, or rename it in your data")
         return self
 
@@ -148,13 +149,22 @@ class JudgeConfig(Strict):
     """An LLM scores documents against a rubric; the score is the expected value over the rubric's choices."""
 
     rubric: str = "educational"
-    """Name of a shipped prompt (curate/llm/prompts/NAME.md) or the path of one."""
+    """Name of a shipped prompt (curate/llm/prompts/NAME.md) or the path of one. Its score is `quality`."""
+
+    further: Mapping[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")], str] = {}
+    """Name -> another rubric, whose score is the column `score_<name>`; it decides nothing."""
+
+    variables: Mapping[str, str] = {}
+    """Name -> text for `{name}` in the rubrics that have such a variable."""
 
     max_documents: Positive | None = None
     """Budget: real documents that are asked about, by hash(seed, id). Absent: all that passed the bounds."""
 
     max_tokens: Positive = 512
-    """Tokens of the document that the judge sees (its head)."""
+    """Tokens of the document that the judge sees."""
+
+    sees: Sees = "head"
+    """Which: those of its head, or `head_middle_tail` in equal parts."""
 
     keep: ScoreBounds | None = None
     max_failed_share: Share = 0.2

@@ -25,6 +25,7 @@ DEFINITIVE = frozenset({"ok", "refused", "truncated", "unparsable"})
 """What the model itself said: cached. The rest may pass, and is asked again by the next run."""
 
 Form = Literal["completion", "chat"]
+Mode = Literal["first_token", "whole_choice", "sampled", "reasoned"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,13 @@ class Sampling:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    """The answer is one of these, and comes with log-probabilities; empty: free text."""
+    """The answer is one of these; empty: free text."""
+
+    with_logprobs: bool = True
+    """Whether an answer among choices comes with their log-probabilities."""
+
+    scored: str | None = None
+    """Nothing is answered: how likely is this as the continuation of the prompt? For completions."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +61,18 @@ class Request:
     """The prompt with the document in it."""
 
     sampling: Sampling
+    turns: tuple[str, ...] = field(default=(), repr=False)
+    """Of a chat that went on: what the model answered, and the next question."""
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What was said in turn, by the user first; for a completion the prompt alone."""
+        return (self.content, *self.turns)
 
     def key(self, model: str, revision: str | None) -> bytes:
         """16 bytes by which the answer is cached; a document that is cut elsewhere is another question."""
-        content = lineage.text_hash(self.content).hex()
-        parts = [self.text_hash.hex(), self.prompt_hash, self.form, content, model, revision, asdict(self.sampling)]
+        said = [lineage.text_hash(message).hex() for message in self.messages]
+        parts = [self.text_hash.hex(), self.prompt_hash, self.form, said, model, revision, asdict(self.sampling)]
         return bytes.fromhex(lineage.key("answer", *parts))
 
 
@@ -69,7 +83,9 @@ class Answer:
     status: Status
     text: str | None = field(default=None, repr=False)
     logprobs: Mapping[str, float] | None = None
-    """Token -> natural logarithm of its probability as the first token of the answer; for choices only."""
+    """Token -> natural logarithm of its probability as the first token of the answer, for choices; or what was to be
+    scored -> that of it as a whole.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

@@ -232,16 +232,21 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if request.form == "completion":
-        body["prompt"] = request.content
+        body["prompt"] = request.content + (sampling.scored or "")
     else:
-        body["messages"] = [{"role": "user", "content": request.content}]
+        roles = ("user", "assistant")
+        body["messages"] = [{"role": roles[n % 2], "content": said} for n, said in enumerate(request.messages)]
     return body | choice_fields(request.form, sampling)
 
 
 def choice_fields(form: str, sampling: Sampling) -> dict[str, Any]:
     """What makes the server answer with one of the choices and say how likely each was; empty for free text."""
+    if sampling.scored:
+        return {"echo": True, "logprobs": 1}
     if not sampling.choices:
         return {}
+    if not sampling.with_logprobs:
+        return {"structured_outputs": {"choice": list(sampling.choices)}}
     asked = {"logprobs": TOP_LOGPROBS} if form == "completion" else {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
     return {"structured_outputs": {"choice": list(sampling.choices)}, **asked}
 
@@ -250,15 +255,17 @@ def read_reply(reply: Any, request: Request) -> Answer:
     """An HTTP 200 body -> Answer; `malformed` where it is not what the protocol says."""
     reader: Callable[[Any], tuple[Any, Any, Any]] = read_completion if request.form == "completion" else read_chat
     try:
-        choice = reply["choices"][0]
-        text, tops, refusal = reader(choice)
-        usage, finish = reply.get("usage") or {}, choice.get("finish_reason")
+        choice, usage = reply["choices"][0], reply.get("usage") or {}
         tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
+        if scored := request.sampling.scored:
+            return Answer("ok", "", scored_logprob(choice["logprobs"], scored, tokens[1]), *tokens)
+        text, tops, refusal = reader(choice)
+        finish = choice.get("finish_reason")
         if finish == "content_filter" or refusal:
             return Answer("refused", text or "", None, *tokens, finish)
         if not isinstance(text, str):
             return Answer("malformed", detail="no text")
-        logprobs = as_logprobs(tops) if request.sampling.choices else None
+        logprobs = as_logprobs(tops) if request.sampling.choices and request.sampling.with_logprobs else None
     except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
         return Answer("malformed", detail=type(error).__name__)
     return Answer(status_of(text, finish, request.sampling.choices), text, logprobs, *tokens, finish)
@@ -269,6 +276,21 @@ def status_of(text: str, finish: Any, choices: Sequence[str]) -> Status:
     if choices:
         return "ok" if text and any(choice.startswith(text) for choice in choices) else "unparsable"
     return "truncated" if finish == "length" else "ok"
+
+
+def scored_logprob(echo: Any, scored: str, completion_tokens: int | None) -> dict[str, float]:
+    """What was to be scored -> the sum of its tokens' log-probabilities in an echoed prompt. Raises ValueError where
+    its tokens are not there, or one of them reaches into the prompt: that is another question.
+    """
+    end = len(echo["tokens"]) - (1 if completion_tokens is None else completion_tokens)
+    start, found = end, ""
+    while start and len(found) < len(scored):
+        start -= 1
+        found = echo["tokens"][start] + found
+    if found != scored:
+        raise ValueError("no token ends where the prompt does")
+    values = as_logprobs([(str(n), echo["token_logprobs"][n]) for n in range(start, end)])
+    return {scored: sum(values.values())}
 
 
 def read_completion(choice: Any) -> tuple[Any, Any, Any]:

@@ -16,13 +16,14 @@ from pydantic import Field, ValidationError, model_validator
 from tokenizers import Tokenizer
 
 from curate import lineage
-from curate.config.values import Strict
+from curate.config.values import Sees, Strict
 from curate.errors import ConfigError
-from curate.llm.answers import Form
+from curate.llm.answers import Form, Mode
 
 FOLDER = Path(__file__).parent / "prompts"
 FENCED = "<text>\n{text}\n</text>"
 ANSWER = "{answer}"
+GAP = "\n[...]\n"
 
 CHARS_PER_TOKEN = 2
 """Without a tokenizer (an endpoint's model) a document is cut at this many characters a token: English has 4, so half
@@ -49,8 +50,24 @@ class Prompt(Strict):
     source: str
     """The paper it follows, and how it was chosen."""
 
+    variables: Mapping[str, str] = {}
+    """Name -> text that stands for `{name}` in the body, unless the config says another."""
+
     choices: Mapping[str, float] = {}
-    """Judge: answer -> value. Each must be a single token where it follows the prompt."""
+    """Judge: answer -> value. In the modes first_token and reasoned each must be a token of its own."""
+
+    mode: Mode = "first_token"
+    """Judge: how the choices are asked for; see curate/judging/modes.py."""
+
+    samples: Annotated[int, Field(ge=1, le=100)] = 8
+    """Mode sampled: answers a text."""
+
+    budget: Annotated[int, Field(ge=1)] = 256
+    """Mode reasoned: tokens of reasoning, after which `final` is asked."""
+
+    final: str = "Now give your answer, and nothing else."
+    temperature: Annotated[float, Field(ge=0.0, le=2.0)] = 1.0
+    """Modes sampled and reasoned."""
 
     stop: tuple[str, ...] = ()
     """Synthesis: the answer ends before any of these."""
@@ -66,6 +83,15 @@ class Prompt(Strict):
             raise ValueError("the body needs {text} once, on a line between <text> and </text>")
         if self.kind == "judge" and len(self.choices) < 2:
             raise ValueError("a judge needs at least two choices with their values")
+        if self.mode == "whole_choice" and self.form != "completion":
+            raise ValueError("mode whole_choice asks how likely a choice is after the prompt: form must be completion")
+        if self.mode == "reasoned" and self.form != "chat":
+            raise ValueError("mode reasoned asks a second question after the answer: form must be chat")
+        for name in self.variables:
+            if name in ("text", "answer") or f"{{{name}}}" not in self.body:
+                raise ValueError(f"variables: {name!r} is not in the body as {{{name}}}, or no name of its own")
+        if FENCED not in self.filled or self.filled.count("{text}") != 1:
+            raise ValueError("variables: {text} stands in one of them")
         if self.kind == "synthesis" and self.choices:
             raise ValueError("choices are for judges; a synthesis answers in free text")
         if self.form == "completion" and not self.body.endswith(ANSWER):
@@ -79,11 +105,22 @@ class Prompt(Strict):
 
     def render(self, document: str) -> str:
         """The prompt around a document that `Documents.prepare` made safe."""
-        return self.body.removesuffix(ANSWER).replace("{text}", document)
+        before, after = self.filled.removesuffix(ANSWER).split("{text}")
+        return f"{before}{document}{after}"
+
+    @cached_property
+    def filled(self) -> str:
+        """The body with its variables."""
+        body = self.body
+        for name, value in self.variables.items():
+            body = body.replace(f"{{{name}}}", value)
+        return body
 
 
-def load(name: str, kind: Literal["judge", "synthesis"]) -> Prompt:
-    """The shipped prompt `name`, or the file at that path. Raises ConfigError."""
+def load(name: str, kind: Literal["judge", "synthesis"], variables: Mapping[str, str] | None = None) -> Prompt:
+    """The shipped prompt `name`, or the file at that path; of its variables those named here have these texts. Raises
+    ConfigError.
+    """
     path = Path(name) if "/" in name or name.endswith(".md") else FOLDER / f"{name}.md"
     if not path.is_file():
         shipped = sorted(p.stem for p in FOLDER.glob("*.md"))
@@ -95,7 +132,9 @@ def load(name: str, kind: Literal["judge", "synthesis"]) -> Prompt:
     if parts is None:
         raise ConfigError(f"{path}: expected a YAML head between two lines of ---, then the prompt")
     try:
-        prompt = Prompt.model_validate({**yaml.safe_load(parts[1]), "body": parts[2].strip("\n")})
+        said = {**yaml.safe_load(parts[1]), "body": parts[2].strip("\n")}
+        own = {**said.get("variables", {})}
+        prompt = Prompt.model_validate(said | {"variables": own | {n: (variables or {}).get(n, own[n]) for n in own}})
     except (yaml.YAMLError, TypeError, ValidationError) as error:
         raise ConfigError(f"{path}: {error}") from error
     if prompt.kind != kind:
@@ -108,8 +147,13 @@ class Prepared:
     """A document as it may stand in a prompt."""
 
     text: str
-    cut: bool
-    """Whether the end is missing."""
+    seen: float
+    """Share of the document's characters that stand here, 0..1."""
+
+    @property
+    def cut(self) -> bool:
+        """Whether something is missing."""
+        return self.seen < 1.0
 
 
 class Documents:
@@ -121,22 +165,39 @@ class Documents:
         added = tokenizer.get_added_tokens_decoder() if tokenizer else {}
         self._special = {number for number, token in added.items() if token.special}
 
-    def prepare(self, text: str, max_tokens: int) -> Prepared:
-        """At most `max_tokens` tokens of the head of `text`, with no fence and no special token in it."""
-        head = text[: max_tokens * (MAX_CHARS_PER_TOKEN if self.tokenizer else CHARS_PER_TOKEN)]
-        safe = CONTROL_TOKENS.sub(lambda found: broken(found[0]), head)
-        if self.tokenizer is None:
-            return Prepared(safe, cut=len(head) < len(text))
-        safe, end = self._break_special(self.tokenizer, safe, max_tokens)
-        return Prepared(safe[:end], cut=len(head) < len(text) or end < len(safe))
+    def prepare(self, text: str, max_tokens: int, sees: Sees = "head") -> Prepared:
+        """At most `max_tokens` tokens of `text`, with no fence and no special token in it: of its head, or of its head,
+        middle and tail in equal parts, with GAP between them (a few tokens more).
+        """
+        head = self._head(text, max_tokens)
+        if not head.cut or sees == "head":
+            return head
+        return self._three(text, max_tokens // 3)
+
+    def _head(self, text: str, max_tokens: int) -> Prepared:
+        looked_at = text[: max_tokens * (MAX_CHARS_PER_TOKEN if self.tokenizer else CHARS_PER_TOKEN)]
+        safe = CONTROL_TOKENS.sub(lambda found: broken(found[0]), looked_at)
+        end = len(safe)
+        if self.tokenizer is not None:
+            safe, end = self._break_special(self.tokenizer, safe, max_tokens)
+        # What was broken up is longer than it was: the share is of what it became.
+        return Prepared(safe[:end], end * len(looked_at) / (len(safe) * len(text)) if safe else 1.0)
+
+    def _three(self, text: str, max_tokens: int) -> Prepared:
+        """Heads of the text, of what begins at its middle, and of what begins where the tail of that size does."""
+        head = self._head(text, max_tokens)
+        width = len(head.text)
+        starts = (0, max(width, (len(text) - width) // 2), max(2 * width, len(text) - width))
+        parts = [self._head(text[start : start + 2 * width], max_tokens) for start in starts]
+        return Prepared(GAP.join(p.text for p in parts), min(1.0, sum(len(p.text) for p in parts) / len(text)))
 
     def count(self, content: str) -> int | None:
         """Tokens of `content`; None without a tokenizer."""
         return len(self.tokenizer.encode(content, add_special_tokens=False).ids) if self.tokenizer else None
 
     def check_choices(self, prompt: Prompt) -> None:
-        """Raise ConfigError unless each choice is one token where it is asked for; unknown without a tokenizer."""
-        if self.tokenizer is None:
+        """Raise ConfigError unless each choice is one token where one is asked for; unknown without a tokenizer."""
+        if self.tokenizer is None or prompt.mode not in ("first_token", "reasoned"):
             return
         before = prompt.render("A text.") if prompt.form == "completion" else ""
         tokens = self.tokenizer.encode_batch(
@@ -147,7 +208,7 @@ class Documents:
             if whole.ids[: len(start)] != start or len(whole.ids) != len(start) + 1:
                 raise ConfigError(
                     f"prompt {prompt.name}: choice {choice!r} is not one token of the model's after the prompt; name a "
-                    "shorter word, and mind the blank before it"
+                    "shorter word, and mind the blank before it, or use mode whole_choice"
                 )
 
     def _break_special(self, tokenizer: Tokenizer, text: str, max_tokens: int) -> tuple[str, int]:

@@ -1,7 +1,7 @@
 """Log-probabilities over a rubric's choices -> one score. Never a number where the answer is in doubt."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from curate.llm.answers import STATUSES, Answer
@@ -32,7 +32,11 @@ def score(answer: Answer, choices: Mapping[str, float]) -> Score:
     # A piece may be the likeliest token; anything else was not among the choices.
     if not answer.text or not any(choice.startswith(answer.text) for choice in choices):
         return Score("unparsable")
-    logprobs = [(answer.logprobs or {}).get(choice) for choice in choices]
+    return expected([(answer.logprobs or {}).get(choice) for choice in choices], choices)
+
+
+def expected(logprobs: Sequence[float | None], choices: Mapping[str, float]) -> Score:
+    """The same from a log-probability a choice, in their order; unparsable where one is missing."""
     known = [p for p in logprobs if p is not None and not math.isnan(p) and p <= 0.0]
     if len(known) != len(choices) or not math.isfinite(top := max(known)):
         return Score("unparsable")

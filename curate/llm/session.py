@@ -140,7 +140,8 @@ class Llm:
         """What fits into the model with its answer; what does not goes into `failed`."""
         fitting = {}
         for key, request in missing.items():
-            tokens = self.documents.count(request.content)
+            counted = [self.documents.count(said) for said in request.messages]
+            tokens = None if None in counted else sum(n for n in counted if n is not None)
             if tokens is not None and tokens + request.sampling.max_tokens > self.config.max_model_len:
                 failed[key] = Answer("over_long", prompt_tokens=tokens)
             else:

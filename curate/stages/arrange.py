@@ -15,7 +15,7 @@ from curate.config import PublishConfig, RunConfig
 from curate.corpus import Part, halves, read_frame
 from curate.lineage import key, uniform
 from curate.runs import write_run
-from curate.schema import DATA, SCHEMA_VERSION, with_extra, with_measures
+from curate.schema import DATA, PUBLISHED_SCORE, SCHEMA_VERSION, with_extra, with_measures, with_scores
 from curate.step import Commit, ShardWriter, Task, take_rows
 from curate.storage import Store
 from curate.text.tokens import load_tokenizer, tokenizer_file
@@ -43,7 +43,8 @@ def published_measures(config: RunConfig) -> list[str]:
 
 def published_columns(config: RunConfig) -> list[str]:
     """Columns of the decisions that a published row depends on."""
-    return [*DECIDED, *published_measures(config)]
+    judged = with_scores(pa.schema([]), config.further_scores, PUBLISHED_SCORE).names
+    return [*DECIDED, *judged, *published_measures(config)]
 
 
 def extra_columns(config: RunConfig) -> dict[str, str]:
@@ -53,7 +54,8 @@ def extra_columns(config: RunConfig) -> dict[str, str]:
 
 def data_schema(config: RunConfig) -> pa.Schema:
     """The columns of `data/` for this config."""
-    return with_extra(with_measures(DATA, published_measures(config)), extra_columns(config))
+    judged = with_scores(DATA, config.further_scores, PUBLISHED_SCORE)
+    return with_extra(with_measures(judged, published_measures(config)), extra_columns(config))
 
 
 def identity(config: RunConfig) -> list[object]:

@@ -4,83 +4,21 @@ from collections import Counter
 from collections.abc import Sequence
 
 import polars as pl
-import pyarrow as pa
 
 from curate import lineage
 from curate.config import JudgeConfig, RunConfig
 from curate.corpus import read_places
-from curate.errors import JudgeError
-from curate.llm import prompts, scoring
-from curate.llm.answers import Request, Sampling
-from curate.llm.prompts import Prompt
+from curate.judging.judge import judge, rubrics
 from curate.llm.session import TRANSPORT, Identity, Llm
-from curate.schema import SCORES
 from curate.step import PASSING, ShardWriter, Task
 from curate.storage import Store
 
-VERSION = 1
+VERSION = 2
 
 TASK_DOCUMENTS = 2_000
 """Documents of one task: what is asked again when its commit is lost is in the response cache anyway."""
 
 COLUMNS = ["id", "text", "text_hash"]
-
-
-def judge(documents: pa.Table, llm: Llm, config: JudgeConfig) -> pa.Table:
-    """Rows of `schema.SCORES`, one a document (id, text, text_hash); equal texts are asked about once.
-
-    Raises JudgeError when more than `max_failed_share` of the questions gave no score.
-    """
-    prompt = prompts.load(config.rubric, "judge")
-    llm.documents.check_choices(prompt)
-    requests: dict[bytes, Request] = {}
-    for text, text_hash in zip(*(documents.column(name).to_pylist() for name in ("text", "text_hash")), strict=True):
-        if text_hash not in requests:
-            requests[text_hash] = question(text, text_hash, prompt, llm, config)
-    answers = llm.ask(list(requests.values()))
-    scores = {key: scoring.score(answer, prompt.choices) for key, answer in zip(requests, answers, strict=True)}
-    stop_if_too_many_failed([score.status for score in scores.values()], [a.detail for a in answers], config)
-    return scores_table(documents, scores, f"{llm.identity}/{prompt.name}@{prompt.version}")
-
-
-def question(text: str, text_hash: bytes, prompt: Prompt, llm: Llm, config: JudgeConfig) -> Request:
-    """One token, constrained to the rubric's choices, the likeliest one."""
-    prepared = llm.documents.prepare(text, config.max_tokens)
-    llm.counts["cut"] += prepared.cut
-    sampling = Sampling(max_tokens=1, choices=tuple(prompt.choices))
-    return Request(text_hash, prompt.hash, prompt.form, prompt.render(prepared.text), sampling)
-
-
-def stop_if_too_many_failed(statuses: Sequence[str], details: Sequence[str | None], config: JudgeConfig) -> None:
-    """Raise JudgeError with the number of each status (and HTTP status) above `max_failed_share`."""
-    failed = Counter(
-        f"{status} ({detail})" if detail else status
-        for status, detail in zip(statuses, details, strict=True)
-        if status != scoring.SCORED
-    )
-    if failed.total() > config.max_failed_share * len(statuses):
-        listed = ", ".join(f"{number} {status}" for status, number in sorted(failed.items()))
-        raise JudgeError(
-            f"judge: {failed.total()} of {len(statuses)} questions gave no score: {listed}. Allowed is a share of "
-            f"{config.max_failed_share} (judge.max_failed_share). Look at the model server and its log, then run "
-            "again: what was answered is kept"
-        )
-
-
-def scores_table(documents: pa.Table, scores: dict[bytes, scoring.Score], model: str) -> pa.Table:
-    """The scores by text hash, spread over the documents."""
-    found = [scores[text_hash] for text_hash in documents.column("text_hash").to_pylist()]
-    is_scored = [score.status == scoring.SCORED for score in found]
-    columns = {
-        "id": documents.column("id"),
-        "text_hash": documents.column("text_hash"),
-        "quality": [score.value for score in found],
-        "quality_entropy": [score.entropy_bits for score in found],
-        "quality_status": [score.status for score in found],
-        "quality_source": ["judge" if scored else None for scored in is_scored],
-        "quality_model": [model if scored else None for scored in is_scored],
-    }
-    return pa.table(columns, schema=SCORES)
 
 
 READ = {"id": pl.Binary, "text_hash": pl.Binary, "is_synthetic": pl.Boolean, "shard": pl.String, "row": pl.Int64}
@@ -95,9 +33,9 @@ def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Tas
     assert config.judge
     assert config.llm
     kept = sample(kept, config.judge.max_documents, config.seed).sort("id")
-    asked = config.judge.model_dump(mode="json", exclude={"rubric", "max_documents", "keep", "max_failed_share"})
-    rubric = prompts.load(config.judge.rubric, "judge")
-    what = [VERSION, rubric.hash, rubric.name, rubric.version, asked, config.llm.identity(), str(identity)]
+    asked = config.judge.model_dump(mode="json", include={"max_tokens", "sees"})
+    by = [[name, rubric.hash, rubric.name, rubric.version] for name, rubric in rubrics(config.judge).items()]
+    what = [VERSION, by, asked, config.llm.identity(), str(identity)]
     found = []
     for start in range(0, len(kept), TASK_DOCUMENTS):
         part = kept.slice(start, TASK_DOCUMENTS)
@@ -127,8 +65,9 @@ def judge_places(
     writer.count("in", documents.num_rows)
     scores = judge(documents, llm, config)
     writer.write("scores", scores)
-    if not TRANSPORT.isdisjoint(scores.column("quality_status").to_pylist()):
-        given = zip(*(scores.column(name).to_pylist() for name in ("quality", "quality_status")), strict=True)
-        writer.note(PASSING, lineage.key([list(pair) for pair in given]))
+    statuses = [scores.column(name).to_pylist() for name in scores.column_names if name.endswith("_status")]
+    if any(not TRANSPORT.isdisjoint(each) for each in statuses):
+        given = [scores.column(name).to_pylist() for name in scores.column_names if name not in ("id", "text_hash")]
+        writer.note(PASSING, lineage.key(given))
     for name, number in sorted((llm.counts - before).items()):
         writer.count(f"llm.{name}", number)

@@ -16,7 +16,7 @@ from curate import lineage
 from curate.config import RunConfig
 from curate.config.measures import transforms
 from curate.corpus import Part, distinct, read_rows
-from curate.decisions import columns_of
+from curate.decisions import ledger_schema
 from curate.ledger import SYNTHETIC, Counts, write_ledger
 from curate.reports import card, report, run_record
 from curate.result import RunResult, StageResult
@@ -198,7 +198,7 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
     edges, scores = _edges(work, inputs, ordered), _scores(work, inputs)
     decisions = _decisions(work, distinct(parts), edges, scores, config, judged=inputs.scores is not None)
     by_part = {part.key: commit for part, commit in zip(distinct(parts), decisions, strict=True)}
-    counts = write_ledger(work, parts, by_part, columns_of(config))
+    counts = write_ledger(work, parts, by_part, ledger_schema(config))
     arranged = [run_task(work, task) for task in arrange.tasks(distinct(parts), decisions, config)]
     published = tuple(run_task(work, task) for task in publish.tasks(arranged, config))
     manifest = {

@@ -6,14 +6,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from curate.corpus import Part
-from curate.decisions import columns_of
+from curate.decisions import ledger_schema
 from curate.errors import ConservationError
 from curate.ledger import write_ledger
-from curate.schema import LEDGER, SCHEMA_VERSION, with_measures
+from curate.schema import SCHEMA_VERSION
 
 
 def rewrite(run, parts) -> tuple[pl.DataFrame, object]:
-    counts = write_ledger(run.work, parts, run.decided, columns_of(run.config))
+    counts = write_ledger(run.work, parts, run.decided, ledger_schema(run.config))
     return run.ledger, counts
 
 
@@ -48,7 +48,7 @@ def test_rejected_and_quarantine_are_the_ledgers_rows(small_run, mixed):
 
 def test_files_have_the_schema_and_its_version(small_run, mixed):
     run = small_run(mixed)
-    expected = with_measures(LEDGER, columns_of(run.config))
+    expected = ledger_schema(run.config)
     for name in ("ledger", "rejected", "quarantine"):
         for file in run.work.list(name):
             schema = pq.read_schema(run.work.path(file))
@@ -131,4 +131,4 @@ def test_an_input_without_records_has_an_empty_ledger(small_run, mixed):
     run = small_run(replace(mixed, documents=[], edges=[], scores=None, rejected=[], quarantined=[]))
     assert (run.counts.records_in, run.counts.kept, run.counts.reasons) == (0, 0, {})
     assert run.ledger.is_empty()
-    assert run.ledger.columns == with_measures(LEDGER, columns_of(run.config)).names
+    assert run.ledger.columns == ledger_schema(run.config).names

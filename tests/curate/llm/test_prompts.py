@@ -127,7 +127,7 @@ def test_no_mixture_of_pieces_becomes_a_control_token(tokenizer: Tokenizer, text
 
 def test_an_honest_document_is_left_as_it_is(documents: Documents) -> None:
     text = 'if a < b and c > d: print("""x""")  # [1] <b>bold</b> naïve 日本語 🎉\n\n- item\n'
-    assert documents.prepare(text, 500) == prompts.Prepared(text, cut=False)
+    assert documents.prepare(text, 500) == prompts.Prepared(text, 1.0)
 
 
 @pytest.mark.parametrize("text", ["word " * 5000, "日本語の文章です。" * 500, "🎉" * 500, "x" * 100_000, "123 " * 800])

@@ -87,7 +87,13 @@ def test_neither_do_the_splits_nor_their_order(tmp_path: Path) -> None:
 def test_verification_is_cut_into_slices_without_a_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = families(4)
     whole = edges(Store(tmp_path / "1"), [texts], MinhashConfig())
-    for name, value in {"FEW_PAIRS": 7, "PAIRS_PER_TASK": 7, "PAIRS_GROUP_ROWS": 4, "BLOCK_BITS": 2, "SLICE_BYTES": 2000}.items():
+    for name, value in {
+        "FEW_PAIRS": 7,
+        "PAIRS_PER_TASK": 7,
+        "PAIRS_GROUP_ROWS": 4,
+        "BLOCK_BITS": 2,
+        "SLICE_BYTES": 2000,
+    }.items():
         monkeypatch.setattr(dedup, name, value)
     assert edges(Store(tmp_path / "2"), [texts], MinhashConfig()).equals(whole)
 

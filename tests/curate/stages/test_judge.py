@@ -14,7 +14,7 @@ from curate.llm import client
 from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
-from curate.stages.judge import judge
+from curate.judging.judge import judge
 from curate.step import read_file, run_step
 from curate.storage import Store
 from tests import fake_engine, fake_llm

@@ -1,0 +1,1 @@
+"""What makes a model's opinion of a text a measurement: rubrics asked, gold labels, calibration, attacks."""
