@@ -10,11 +10,11 @@ import pytest
 from curate import lineage, schema
 from curate.config import JudgeConfig, LlmConfig, RunConfig
 from curate.errors import JudgeError, ModelError
+from curate.judging.judge import judge
 from curate.llm import client
 from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
-from curate.judging.judge import judge
 from curate.step import read_file, run_step
 from curate.storage import Store
 from tests import fake_engine, fake_llm
