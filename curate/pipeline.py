@@ -13,17 +13,18 @@ import polars as pl
 from curate.config import RunConfig
 from curate.config.measures import transforms
 from curate.corpus import Part, distinct, read_frame
-from curate.decisions import columns_of, ledger_schema
+from curate.decisions import columns_of
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
 from curate.index.manifest import read as read_index
-from curate.ledger import SYNTHETIC, Counts, write_ledger
+from curate.ledger import Counts, gather
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
 from curate.reports import card, duplicates, openlineage, report, run_record
 from curate.result import RunResult, StageResult
+from curate.schema import SYNTHETIC
 from curate.stages import (
     arrange,
     census,
@@ -31,6 +32,7 @@ from curate.stages import (
     extract,
     isolate,
     judge,
+    ledger,
     lines,
     measure,
     publish,
@@ -230,7 +232,8 @@ class Pipeline:
 
     def _publish(self, corpus: Corpus, output: Store, current: str | None) -> RunResult:
         decided = {part.key: commit for part, commit in zip(distinct(corpus.parts), corpus.decisions, strict=True)}
-        counts = write_ledger(self.work, corpus.parts, decided, ledger_schema(self.config))
+        written = self._run_all("ledger", ledger.tasks(corpus.parts, decided, self.config))
+        counts = gather(self.work, corpus.parts, written)
         arranged = self._run_all("arrange", arrange.tasks(distinct(corpus.parts), corpus.decisions, self.config))
         parts = self._run_all("publish", publish.tasks(arranged, self.config))
         manifest = self._manifest(counts)

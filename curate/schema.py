@@ -13,6 +13,9 @@ import pyarrow as pa
 SCHEMA_VERSION = 4
 """Raised when a dataset on disk changes its columns, types or meaning; written into every file's metadata."""
 
+SYNTHETIC = "synthetic"
+"""What the ledger names as the input object of a text that an LLM wrote."""
+
 ID = pa.binary(16)
 """128 bits of BLAKE3; see lineage.document_id."""
 

@@ -165,11 +165,27 @@ class Store:
         except FileExistsError:
             return
         except OSError as error:
-            if error.errno not in NO_LINKS:
-                raise
-            with source.open(source_name) as stream, self._written(name, b"") as draft:
-                shutil.copyfileobj(stream, draft.stream, COPY_BYTES)
-                draft.commit()
+            self._copy(source, source_name, name, error)
+
+    def link_over(self, source: "Store", source_name: str, name: str) -> None:
+        """As `link`, in the place of what is there, at once."""
+        temporary = self._temporary(name)
+        try:
+            self.disk.link(source.path(source_name), temporary)
+            self.disk.replace(temporary, self.ready(name))
+        except OSError as error:
+            self._copy(source, source_name, name, error)
+        finally:
+            # Where both were the same file already, replacing does nothing (POSIX rename).
+            self.disk.unlink(temporary)
+
+    def _copy(self, source: "Store", source_name: str, name: str, refused: OSError) -> None:
+        """What a link was refused for; raises the refusal where it says more than that links cannot be made."""
+        if refused.errno not in NO_LINKS:
+            raise refused
+        with source.open(source_name) as stream, self._written(name, b"") as draft:
+            shutil.copyfileobj(stream, draft.stream, COPY_BYTES)
+            draft.commit()
 
     def may_point(self, name: str, target: str, expected: str | None) -> bool:
         """Whether the link `name` is to move to `target` from `expected` (None: nowhere); False where it is there.

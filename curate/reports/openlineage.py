@@ -18,9 +18,9 @@ from urllib.parse import urlsplit, urlunsplit
 from curate.config import RunConfig
 from curate.corpus import Part
 from curate.errors import asks_to_stop, describe
-from curate.ledger import SYNTHETIC
 from curate.reports.card import package_version
 from curate.result import RunResult
+from curate.schema import SYNTHETIC
 from curate.storage import Store
 
 NAME = "lineage/openlineage.jsonl"

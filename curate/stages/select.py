@@ -173,6 +173,7 @@ def select_part(
         kept = decided.filter(pl.col("status") == "kept").select(published_columns(config))
         kept.rechunk().write_ipc(values := io.BytesIO())
         digest.update(values.getbuffer())
+        writer.count("duplicate_id", int((decided["reason"] == "duplicate_id").sum()))
         writer.write("decisions", decided.to_arrow())
     writer.note(KEPT, digest.hexdigest(length=16))
 

@@ -1,6 +1,6 @@
 """A small run through the real functions of the engine, without Ray and without readers: `small_run(...)`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -16,12 +16,11 @@ from curate import lineage
 from curate.config import RunConfig
 from curate.config.measures import transforms
 from curate.corpus import Part, distinct, read_rows
-from curate.decisions import ledger_schema
-from curate.ledger import SYNTHETIC, Counts, write_ledger
+from curate.ledger import Counts, gather
 from curate.reports import card, report, run_record
 from curate.result import RunResult, StageResult
-from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES
-from curate.stages import arrange, census, measure, publish, resolve, rewrite, select
+from curate.schema import DOCUMENTS, EDGES, QUARANTINED, REJECTED, SCORES, SYNTHETIC
+from curate.stages import arrange, census, ledger, measure, publish, resolve, rewrite, select
 from curate.step import Commit, Task, run_step
 from curate.storage import Store
 
@@ -178,6 +177,11 @@ def _decisions(
     return tuple(run_task(store, task) for task in select.tasks(parts, bounded, resolved, found, config))
 
 
+def write_ledger(store: Store, parts: Sequence[Part], decisions: Mapping[str, Commit], config: RunConfig) -> Counts:
+    """What the stage leaves, and the counts over it."""
+    return gather(store, parts, [run_task(store, task) for task in ledger.tasks(parts, decisions, config)])
+
+
 def kept_rows(store: Store, decisions: Sequence[Commit]) -> list[pl.DataFrame]:
     """The kept rows of the decisions."""
     rows = read_rows(store, decisions, "decisions")
@@ -198,7 +202,7 @@ def build(root: Path, inputs: Inputs) -> SmallRun:
     edges, scores = _edges(work, inputs, ordered), _scores(work, inputs)
     decisions = _decisions(work, distinct(parts), edges, scores, config, judged=inputs.scores is not None)
     by_part = {part.key: commit for part, commit in zip(distinct(parts), decisions, strict=True)}
-    counts = write_ledger(work, parts, by_part, ledger_schema(config))
+    counts = write_ledger(work, parts, by_part, config)
     arranged = [run_task(work, task) for task in arrange.tasks(distinct(parts), decisions, config)]
     published = tuple(run_task(work, task) for task in publish.tasks(arranged, config))
     manifest = {

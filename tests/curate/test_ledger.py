@@ -8,12 +8,12 @@ import pytest
 from curate.corpus import Part
 from curate.decisions import ledger_schema
 from curate.errors import ConservationError
-from curate.ledger import write_ledger
 from curate.schema import SCHEMA_VERSION
+from tests.curate.conftest import write_ledger
 
 
 def rewrite(run, parts) -> tuple[pl.DataFrame, object]:
-    counts = write_ledger(run.work, parts, run.decided, ledger_schema(run.config))
+    counts = write_ledger(run.work, parts, run.decided, run.config)
     return run.ledger, counts
 
 

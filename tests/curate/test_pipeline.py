@@ -166,7 +166,7 @@ def test_a_failed_object_publishes_nothing_unless_allowed(tmp_path: Path) -> Non
     assert result.kept > 0
 
 
-STAGES = ["extract", "measure", "sign", "candidates", "verify", "census", "bound", "resolve", "select", "arrange",
+STAGES = ["extract", "measure", "sign", "candidates", "verify", "census", "bound", "resolve", "select", "ledger", "arrange",
           "publish"]  # fmt: skip
 
 

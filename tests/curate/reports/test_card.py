@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from curate.corpus import read_rows
-from curate.decisions import ledger_schema
-from curate.ledger import write_ledger
 from curate.reports import card
+from tests.curate.conftest import write_ledger
 from tests.curate.hostile import HOSTILE, PLAIN_TAGS, rendered
 
 # mlcroissant reads JSON-LD through a class that rdflib deprecated, and Parquet through a keyword that pandas did.
@@ -134,7 +133,7 @@ def test_an_empty_version_has_its_pages(small_run, mixed):
 def test_same_documents_in_other_objects_give_the_same_version(small_run, mixed):
     run = small_run(mixed)
     renamed = [replace(part, object=f"renamed-{n}.warc.gz") for n, part in enumerate(run.parts[:2])]
-    counts = write_ledger(run.work, [*renamed, run.parts[2]], run.decided, ledger_schema(run.config))
+    counts = write_ledger(run.work, [*renamed, run.parts[2]], run.decided, run.config)
     pages = card.pages(run.config, run.manifest, counts, run.published, kept_of(run))
     assert pages == run.pages
 

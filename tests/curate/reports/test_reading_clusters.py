@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 import curate
 from curate.changes import documents_of
 from curate.errors import CurateError
-from curate.ledger import SYNTHETIC
 from curate.reports import clusters, duplicates, run_record
 from curate.result import RunResult
+from curate.schema import SYNTHETIC
 from flows.cli import app
 from tests.curate.conftest import Doc, Inputs, SmallRun, prose
 from tests.curate.inline import run_inline
