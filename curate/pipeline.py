@@ -12,7 +12,7 @@ import polars as pl
 
 from curate.config import RunConfig
 from curate.config.measures import transforms
-from curate.corpus import Part, distinct, read_frame
+from curate.corpus import Part, distinct, slices
 from curate.decisions import columns_of
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
@@ -299,10 +299,9 @@ class Pipeline:
             )
 
     def _kept(self, corpus: Corpus, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """Columns of the kept documents, a part at a time."""
+        """Columns of the kept documents, in slices."""
         for commit in corpus.decisions:
-            for shard in commit.of("decisions"):
-                rows = read_frame(self.work, shard.name, ["status", *columns])
+            for rows in slices(self.work, commit.of("decisions"), ["status", *columns]):
                 yield rows.filter(pl.col("status") == "kept").drop("status")
 
     def _all_kept(self, corpus: Corpus, columns: Mapping[str, Any]) -> pl.DataFrame:

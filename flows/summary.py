@@ -86,5 +86,5 @@ def _by_models(result: RunResult) -> tuple[int, int]:
         judged=((pl.col("quality_status") == "scored") & ~repeated).sum(),
         written_kept=(synthetic & (pl.col("status") == "kept")).sum(),
     )
-    [row] = counted.collect().rows()
+    [row] = counted.collect(engine="streaming").rows()
     return row[0], row[1]

@@ -87,13 +87,17 @@ def pages(
 def contents(kept: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """CONTENTS of the kept rows of `decisions`, given some at a time."""
     labels = ["lang", "source", "domain", "license", "is_synthetic"]
-    counted = [
-        rows.with_columns(domain=domain_of("url")).group_by(labels).agg(
-            documents=pl.len().cast(pl.Int64), bytes=pl.col("text_bytes").sum().cast(pl.Int64)
-        )
-        for rows in kept
-    ]  # fmt: skip
-    return pl.concat([pl.DataFrame(schema=CONTENTS), *counted]).group_by(labels).agg(pl.col("documents", "bytes").sum())
+    counted = [pl.DataFrame(schema=CONTENTS)]
+    for rows in kept:
+        counted.append(
+            rows.with_columns(domain=domain_of("url")).group_by(labels).agg(
+                documents=pl.len().cast(pl.Int64), bytes=pl.col("text_bytes").sum().cast(pl.Int64)
+            )
+        )  # fmt: skip
+        # Summed up when it doubled: a domain is in memory about twice, however many slices have it.
+        if sum(map(len, counted[1:])) > len(counted[0]):
+            counted = [pl.concat(counted).group_by(labels).agg(pl.col("documents", "bytes").sum())]
+    return pl.concat(counted).group_by(labels).agg(pl.col("documents", "bytes").sum())
 
 
 def _synthetic(kept: pl.DataFrame) -> int:

@@ -166,8 +166,8 @@ def test_a_failed_object_publishes_nothing_unless_allowed(tmp_path: Path) -> Non
     assert result.kept > 0
 
 
-STAGES = ["extract", "measure", "sign", "candidates", "verify", "census", "bound", "resolve", "select", "ledger", "arrange",
-          "publish"]  # fmt: skip
+STAGES = ["extract", "measure", "sign", "candidates", "verify", "census", "bound", "resolve", "select", "ledger",
+          "arrange", "publish"]  # fmt: skip
 
 
 @pytest.mark.parametrize("stage", ["extract", *(pytest.param(stage, marks=pytest.mark.slow) for stage in STAGES[1:])])
