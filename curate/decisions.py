@@ -7,6 +7,7 @@ of what passed other texts from one address and duplicates, and, once there are 
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import polars as pl
@@ -16,7 +17,7 @@ from curate import keepers
 from curate.config import RunConfig
 from curate.config.measures import Bounds, Measured, ScoreBounds
 from curate.errors import CurateError
-from curate.llm.scoring import NOT_SAMPLED
+from curate.llm.scoring import NOT_SAMPLED, SCORED
 from curate.reasons import because, of_language
 from curate.schema import LEDGER, SCORES, with_measures
 from curate.schema import with_scores as with_scores_of
@@ -43,11 +44,13 @@ def select(
         decided = keepers.without_published(decided, published, "id", config.dedup.minhash)
     decided = keepers.with_same_url(decided, keepers.same_urls_among(decided, config.dedup))
     decided = keepers.with_clusters(decided, keepers.clusters_among(decided, edges, config.dedup), config.dedup)
-    bound = None
-    if judged and config.judge and config.judge.keep and scores is not None:
-        check_missing(decided, scores, config.judge.keep)
-        bound = score_bound(decided, scores, config.judge.keep)
-    return with_scores(decided, scores, config, bound, judged=judged).drop("number")
+    weighed = None
+    if judged and config.judge and config.judge.keep:
+        given, keep = no_scores(config) if scores is None else scores, config.judge.keep
+        check_missing(decided, given, keep)
+        bound = score_bound(decided, given, keep)
+        weighed = Weighed(bound, left_keepers(decided, given, keep, bound))
+    return with_scores(decided, scores, config, weighed).drop("number")
 
 
 def bounded(
@@ -138,7 +141,7 @@ def _repr(limit: float | None) -> str | None:
 def check_missing(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds) -> None:
     """Raises CurateError where documents that passed have no score, and the bound says `stop`."""
     passed = decided.filter(pl.col("reason").is_null()).select("id")
-    asked = passed.join(scores.select("id", "quality", "quality_status"), on="id", how="left")
+    asked = passed.join(best(scores).select("id", "quality", "quality_status"), on="id", how="left")
     missing = asked.filter(pl.col("quality").is_null())["quality_status"].fill_null(NOT_SAMPLED)
     for status, count in missing.value_counts(sort=True).iter_rows():
         if _action(bounds, status) == "stop":
@@ -151,29 +154,60 @@ def check_missing(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBoun
 def score_bound(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds) -> float | None:
     """The bound that `keep_fraction` of a score means, among real documents."""
     judged = decided.filter(pl.col("reason").ne_missing("duplicate_id")).select("id", "is_synthetic")
-    return _fraction(judged.join(scores, on="id"), "quality", bounds, pl.lit(value=True))
+    return _fraction(judged.join(best(scores), on="id"), "quality", bounds, pl.lit(value=True))
 
 
 def _action(bounds: ScoreBounds, status: str) -> str:
     return bounds.missing["not_sampled" if status == NOT_SAMPLED else "failed"]
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What only all scores together say."""
+
+    bound: float | None
+    """The least score that stays, where the config names a share of the documents."""
+
+    left: pl.Series
+    """Ids of the keepers that leave for their scores."""
+
+
+def best(scores: pl.DataFrame) -> pl.DataFrame:
+    """One row a document: what the judge said where it gave a score, else what was learned from it, else why not."""
+    learned, scored = pl.col("quality_source") == "distilled", pl.col("quality_status") == SCORED
+    order = pl.when(learned).then(1).when(scored).then(0).otherwise(2)
+    return scores.sort(order, maintain_order=True).unique("id", keep="first", maintain_order=True)
+
+
+def left_keepers(
+    decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None
+) -> pl.Series:
+    """Ids of those that others are duplicates of, and that leave for their own scores."""
+    alone = pl.col("reason").is_null() & (pl.col("cluster_id") == pl.col("id")) & (pl.col("dup_count") > 1)
+    scored = decided.filter(alone).select("id", "reason").join(best(scores), on="id", how="left")
+    scored = scored.with_columns(pl.col("quality_status").fill_null(NOT_SAMPLED))
+    return _because_of_score(scored, bounds, bound).filter(pl.col("reason").is_not_null())["id"]
+
+
 def with_scores(
-    decided: pl.DataFrame, scores: pl.DataFrame | None, config: RunConfig, bound: float | None, *, judged: bool
+    decided: pl.DataFrame, scores: pl.DataFrame | None, config: RunConfig, weighed: Weighed | None
 ) -> pl.DataFrame:
-    """Quality columns and status; where documents were judged, bounds on the score apply, and the duplicates of keepers
-    that break them leave too. A document that was never asked about is `not_sampled`.
+    """Score columns and status; once scores are weighed, bounds on them apply, and the duplicates of keepers that break
+    them leave too. A document that was never asked about is `not_sampled`.
     """
     one = no_scores(config)
     if scores is not None:
-        one = scores.select(one.columns).unique("id", keep="first", maintain_order=True)
+        one = best(scores).select(one.columns)
     facts = decided.join(one, on="id", how="left", maintain_order="left")
     unasked = pl.col("reason").is_null() & pl.col("quality_status").is_null()
     facts = facts.with_columns(
         quality_status=pl.when(unasked).then(pl.lit(NOT_SAMPLED)).otherwise(pl.col("quality_status"))
     )
-    if judged and config.judge and config.judge.keep:
-        facts = _bound_scores(facts, one, config.judge.keep, bound)
+    if weighed and config.judge and config.judge.keep:
+        facts = _because_of_score(facts, config.judge.keep, weighed.bound)
+        orphan = pl.col("cluster_id").is_in(weighed.left.implode()) & (pl.col("cluster_id") != pl.col("id"))
+        reason = pl.format("dedup.keeper_rejected={}", pl.col("cluster_id").bin.encode("hex"))
+        facts = facts.with_columns(reason=pl.when(orphan).then(reason).otherwise("reason"))
     status = pl.when(pl.col("reason").is_null()).then(pl.lit("kept")).otherwise(pl.lit("rejected"))
     return facts.with_columns(status=status)
 
@@ -183,18 +217,6 @@ def no_scores(config: RunConfig) -> pl.DataFrame:
     empty = pl.from_arrow(with_scores_of(SCORES, config.further_scores).empty_table())
     assert isinstance(empty, pl.DataFrame)
     return empty.drop("text_hash")
-
-
-def _bound_scores(facts: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.DataFrame:
-    """Bounds on `quality`, what its absence means, and the duplicates of keepers that leave here."""
-    facts = _because_of_score(facts, bounds, bound)
-    copies = facts.filter(pl.col("cluster_id").is_not_null() & (pl.col("cluster_id") != pl.col("id")))
-    kept = copies.select(id=pl.col("cluster_id").unique()).join(scores, on="id", how="left")
-    kept = kept.with_columns(pl.col("quality_status").fill_null(NOT_SAMPLED), reason=pl.lit(None, pl.String))
-    left = _because_of_score(kept, bounds, bound).filter(pl.col("reason").is_not_null())["id"]
-    orphan = pl.col("cluster_id").is_in(left.implode()) & (pl.col("cluster_id") != pl.col("id"))
-    reason = pl.format("dedup.keeper_rejected={}", pl.col("cluster_id").bin.encode("hex"))
-    return facts.with_columns(reason=pl.when(orphan).then(reason).otherwise("reason"))
 
 
 def _because_of_score(facts: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.DataFrame:

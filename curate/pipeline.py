@@ -29,6 +29,7 @@ from curate.stages import (
     arrange,
     census,
     dedup,
+    distil,
     extract,
     isolate,
     judge,
@@ -39,6 +40,7 @@ from curate.stages import (
     published,
     resolve,
     rewrite,
+    sample,
     select,
     synthesize,
 )
@@ -75,6 +77,9 @@ class Corpus:
 
     resolved: Commit | None = None
     scores: tuple[Commit, ...] = ()
+    distilled: tuple[Commit, ...] = ()
+    """Of the distinct parts, in order; empty where nothing is distilled."""
+
     decisions: tuple[Commit, ...] = ()
 
 
@@ -118,7 +123,7 @@ class Pipeline:
             corpus = self.wrap(f"dedup{of}", lambda: self._dedup(corpus))
         corpus = self.wrap(f"select{of}", lambda: self._select(corpus))
         if self.config.judge:
-            corpus = replace(corpus, scores=self.wrap(f"judge{of}", lambda: self._judge(corpus)))
+            corpus = self.wrap(f"judge{of}", lambda: self._judge(corpus))
             corpus = self.wrap(f"select judged{of}", lambda: self._select_judged(corpus))
         return corpus
 
@@ -214,20 +219,38 @@ class Pipeline:
 
     def _select_judged(self, corpus: Corpus) -> Corpus:
         """Decided by everything."""
-        weigh = select.weigh_task(corpus.bounded, corpus.resolved, corpus.scores, self.config)
+        judged = select.Judged(corpus.scores, corpus.distilled)
+        weigh = select.weigh_task(corpus.bounded, corpus.resolved, judged, self.config)
         [weighed] = self._run_all("weigh", [weigh])
-        return replace(corpus, decisions=self._decide(corpus, select.Judged(corpus.scores, weighed)))
+        return replace(corpus, decisions=self._decide(corpus, replace(judged, weighed=weighed)))
 
     def _decide(self, corpus: Corpus, judged: select.Judged) -> tuple[Commit, ...]:
         parts = distinct(corpus.parts)
         return tuple(self._run_all("select", select.tasks(parts, corpus.bounded, corpus.resolved, judged, self.config)))
 
-    def _judge(self, corpus: Corpus) -> tuple[Commit, ...]:
-        tasks = judge.tasks(self._all_kept(corpus, judge.READ), self.config, self._llm_identity())
+    def _judge(self, corpus: Corpus) -> Corpus:
+        """With scores of all kept documents, or of a sample; of the others what was learned from these."""
+        assert self.config.judge
+        sampled = None
+        if self.config.judge.max_documents is not None:
+            [sampled] = self._run_all("sample", [sample.task(corpus.decisions, self.config)])
+        scores = self._ask(corpus, sampled)
+        if not (wanted := self.config.judge.distil):
+            return replace(corpus, scores=scores)
+        [model] = self._run_all("train", [distil.train_task(scores, self.config)])
+        distilled = tuple(self._run_all("distil", distil.score_tasks(corpus.decisions, model, self.config)))
+        if wanted.ask_again:
+            [unsure] = self._run_all("unsure", [distil.unsure_task(distilled, scores, self.config)])
+            scores = (*scores, *self._ask(corpus, unsure))
+        return replace(corpus, scores=scores, distilled=distilled)
+
+    def _ask(self, corpus: Corpus, chosen: Commit | None) -> tuple[Commit, ...]:
+        tasks = judge.tasks(corpus.decisions, chosen, self.config, self._llm_identity())
         return tuple(self._run_all("judge", tasks, self._pool()))
 
     def _synthesize(self, corpus: Corpus) -> tuple[Part, ...]:
-        tasks = synthesize.tasks(self._all_kept(corpus, synthesize.READ), self.config, self._llm_identity())
+        kept = self._kept(corpus, list(synthesize.READ))
+        tasks = synthesize.tasks(kept, self.config, self._llm_identity())
         return tuple(Part(SYNTHETIC, commit) for commit in self._run_all("synthesize", tasks, self._pool()))
 
     def _publish(self, corpus: Corpus, output: Store, current: str | None) -> RunResult:
@@ -303,9 +326,6 @@ class Pipeline:
         for commit in corpus.decisions:
             for rows in slices(self.work, commit.of("decisions"), ["status", *columns]):
                 yield rows.filter(pl.col("status") == "kept").drop("status")
-
-    def _all_kept(self, corpus: Corpus, columns: Mapping[str, Any]) -> pl.DataFrame:
-        return pl.concat([pl.DataFrame(schema=columns), *self._kept(corpus, list(columns))])
 
     def _llm_identity(self) -> Identity:
         assert self.config.llm

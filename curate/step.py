@@ -197,6 +197,12 @@ class ShardWriter:
         self._finish(self._open.pop(kind))
         return shard.name
 
+    def attach(self, kind: str, suffix: str, data: bytes) -> None:
+        """Put a file of another format beside the shards, such as a model: of no rows."""
+        name = f"{self._folder}/{kind}.{suffix}"
+        self._store.put(name, data)
+        self._shards.append(Shard(name, kind, 0, len(data)))
+
     def count(self, name: str, n: int = 1) -> None:
         """Add `n` to a counter of the commit."""
         self.counts[name] += n

@@ -91,6 +91,12 @@ class RunConfig(Strict):
                 "the prompt apart: raise it, or lower max_tokens and max_source_tokens of judge and synthesize"
             )
         entries = measured(self.measure)
+        strata = ["source", "lang", "length", *(each.filter.filter for each in entries)]
+        for name in self.judge.by if self.judge else ():
+            if name not in strata:
+                raise ValueError(f"judge.by: {unknown('stratum', name, strata)}")
+        if self.judge and self.judge.max_documents is None and (self.judge.by or self.judge.distil):
+            raise ValueError("judge.by and judge.distil are about a sample: set judge.max_documents")
         if twice := repeated(self.measure):
             raise Findings([(("measure", number), sentence) for number, sentence in twice])
         types: dict[str, str] = {}

@@ -145,6 +145,19 @@ class LlmConfig(Strict):
         return values | {"model": without_place(self.model)}
 
 
+class DistilConfig(Strict):
+    """A fastText model learns from the judge's scores and scores every document; the judge keeps the last word."""
+
+    held_out: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
+    """Share of the judged documents that the model does not learn from: on these it is compared with the judge."""
+
+    min_agreement: Annotated[float, Field(ge=-1.0, le=1.0)] | None = 0.5
+    """Least rank correlation (Spearman) with the judge on the documents held out; below it the run stops. null: none."""
+
+    ask_again: Annotated[int, Field(ge=0)] = 0
+    """Budget: documents that the judge is asked about as well, those where the model is nearest to a bound."""
+
+
 class JudgeConfig(Strict):
     """An LLM scores documents against a rubric; the score is the expected value over the rubric's choices."""
 
@@ -159,6 +172,13 @@ class JudgeConfig(Strict):
 
     max_documents: Positive | None = None
     """Budget: real documents that are asked about, by hash(seed, id). Absent: all that passed the bounds."""
+
+    by: tuple[str, ...] = ()
+    """Strata of that sample: `source`, `lang`, `length` (in powers of two) or rules of `measure` (in quarters). Every
+    stratum gets the same number, or all it has."""
+
+    distil: DistilConfig | None = None
+    """Scores for the documents beyond the budget. Absent: they have none."""
 
     max_tokens: Positive = 512
     """Tokens of the document that the judge sees."""

@@ -1,4 +1,4 @@
-"""judge: documents -> a score from an LLM against a rubric, or null and a status. Removes nothing."""
+"""judge: documents -> scores from an LLM by the run's rubrics, or null and a status. Removes nothing."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,68 +6,79 @@ from collections.abc import Sequence
 import polars as pl
 
 from curate import lineage
-from curate.config import JudgeConfig, RunConfig
-from curate.corpus import read_places
+from curate.config import RunConfig
+from curate.corpus import read_places, slices
 from curate.judging.judge import judge, rubrics
 from curate.llm.session import TRANSPORT, Identity, Llm
-from curate.step import PASSING, ShardWriter, Task
+from curate.stages import sample
+from curate.step import PASSING, Commit, Shard, ShardWriter, Task
 from curate.storage import Store
 
-VERSION = 2
+VERSION = 3
 
 TASK_DOCUMENTS = 2_000
-"""Documents of one task: what is asked again when its commit is lost is in the response cache anyway."""
+"""Documents of one task, about: what is asked again when its commit is lost is in the response cache anyway."""
 
 COLUMNS = ["id", "text", "text_hash"]
 
+DIGEST = "digest"
+"""Name of the commit's note that holds a digest of the real documents' scores."""
 
-READ = {"id": pl.Binary, "text_hash": pl.Binary, "is_synthetic": pl.Boolean, "shard": pl.String, "row": pl.Int64}
-"""Columns of the decisions that `tasks` looks at: about 90 bytes a kept document, in the driver."""
 
+def tasks(
+    decisions: Sequence[Commit], chosen: Commit | None, config: RunConfig, identity: Identity
+) -> list[Task]:
+    """Tasks over stretches of the decisions: the kept documents that `chosen` names (see sample.chosen) are asked about.
 
-def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
-    """Tasks over what `select` kept, in order of id: of real documents a sample of `max_documents`, all synthetic ones.
-
-    The sample is drawn among real documents alone, so it stays the same when synthetic ones join them.
+    How long a stretch is depends on the share that is chosen, so that a task has enough to ask.
     """
     assert config.judge
     assert config.llm
-    kept = sample(kept, config.judge.max_documents, config.seed).sort("id")
-    asked = config.judge.model_dump(mode="json", include={"max_tokens", "sees"})
+    asked = config.judge.model_dump(mode="json", include={"max_tokens", "sees", "by"})
     by = [[name, rubric.hash, rubric.name, rubric.version] for name, rubric in rubrics(config.judge).items()]
-    what = [VERSION, by, asked, config.llm.identity(), str(identity)]
-    found = []
-    for start in range(0, len(kept), TASK_DOCUMENTS):
-        part = kept.slice(start, TASK_DOCUMENTS)
-        places = list(part.select("shard", "row").iter_rows())
-        ids = [[id_.hex(), text_hash.hex()] for id_, text_hash in part.select("id", "text_hash").iter_rows()]
-        name = f"documents {start}..{start + len(part)}"
-        found.append(Task("judge", lineage.key("judge", what, ids), name, judge_places, (places, config.judge)))
-    return found
+    what = [VERSION, by, asked, config.seed, config.llm.identity(), str(identity), chosen.key if chosen else None]
+    rows = sum(commit.rows("decisions") for commit in decisions)
+    number = chosen.counts.get("chosen", 0) if chosen else rows
+    stretch = max(1, rows * TASK_DOCUMENTS // max(1, number))
+    return [
+        Task("judge", lineage.key("judge", what, commit.key, shard.name, start), f"{shard.name} from row {start}",
+             judge_stretch, (shard, start, stretch, chosen, config))
+        for commit in decisions
+        for shard in commit.of("decisions")
+        for start in range(0, shard.rows, stretch)
+    ]  # fmt: skip
 
 
-def sample(kept: pl.DataFrame, max_documents: int | None, seed: int) -> pl.DataFrame:
-    """All synthetic rows, and the `max_documents` real ones with the smallest hash(seed, id); None: all."""
-    if max_documents is None:
-        return kept
-    real = kept.filter(~pl.col("is_synthetic"))
-    ranks = pl.Series([lineage.uniform(seed, id_, "judge") for id_ in real["id"]], dtype=pl.UInt64)
-    chosen = real.with_columns(rank=ranks).sort("rank", "id").head(max_documents).drop("rank")
-    return pl.concat([chosen, kept.filter("is_synthetic")])
-
-
-def judge_places(
-    writer: ShardWriter, store: Store, llm: Llm, places: Sequence[tuple[str, int]], config: JudgeConfig
-) -> None:
-    """Write kind `scores` for the documents at `places` (shard, row), in that order."""
+def judge_stretch(
+    writer: ShardWriter, store: Store, llm: Llm, shard: Shard, start: int, rows: int, chosen: Commit | None,
+    config: RunConfig,
+) -> None:  # fmt: skip
+    """Write kind `scores` for the chosen documents among `rows` rows of a shard of decisions, and row for row kind
+    `places` (shard, row).
+    """
+    assert config.judge
     before = Counter(llm.counts)
-    documents = read_places(store, places, COLUMNS)
-    writer.count("in", documents.num_rows)
-    scores = judge(documents, llm, config)
+    asked = sample.chosen(store, chosen, _kept(store, shard, start, rows), config)
+    places = asked.select("shard", "row", "is_synthetic")
+    scores = judge(read_places(store, list(places.select("shard", "row").iter_rows()), COLUMNS), llm, config.judge)
+    writer.count("in", scores.num_rows)
     writer.write("scores", scores)
+    writer.write("places", places.to_arrow())
+    given = [[value.hex() if isinstance(value, bytes) else value for value in column.to_pylist()] for column in scores]
+    writer.note(DIGEST, lineage.key(given))
     statuses = [scores.column(name).to_pylist() for name in scores.column_names if name.endswith("_status")]
     if any(not TRANSPORT.isdisjoint(each) for each in statuses):
-        given = [scores.column(name).to_pylist() for name in scores.column_names if name not in ("id", "text_hash")]
         writer.note(PASSING, lineage.key(given))
     for name, number in sorted((llm.counts - before).items()):
         writer.count(f"llm.{name}", number)
+
+
+def _kept(store: Store, shard: Shard, start: int, rows: int) -> pl.DataFrame:
+    """Kept rows among some of a shard, with all that `sample.chosen` looks at."""
+    found, first = [], 0
+    for frame in slices(store, [shard]):
+        found.append(frame[max(start - first, 0) : max(start + rows - first, 0)].filter(pl.col("status") == "kept"))
+        first += len(frame)
+        if first >= start + rows:
+            break
+    return pl.concat(found)

@@ -7,7 +7,7 @@ never text.
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -31,7 +31,10 @@ from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
 from filters import same_url
 
-VERSION = 2
+VERSION = 3
+
+LEFT = pa.schema([("id", ID)])
+"""Keepers that leave for their scores."""
 
 
 def identity(config: RunConfig) -> list[object]:
@@ -103,19 +106,28 @@ def _of_range(
 
 @dataclass(frozen=True)
 class Judged:
-    """What the judge said."""
+    """What is known of scores."""
 
     scores: tuple[Commit, ...] = ()
+    distilled: tuple[Commit, ...] = ()
+    """Of the distinct parts, in order; empty where nothing was learned from the scores."""
+
     weighed: Commit | None = None
     """Once it has been asked: the commit of `weigh_task`. Bounds on scores apply only then."""
 
+    def of_part(self, number: int) -> tuple[Commit, ...]:
+        """All scores that a document of this part may have."""
+        return (*self.scores, *self.distilled[number : number + 1])
 
-def weigh_task(bounded: Sequence[Commit], resolved: Commit | None, scores: Sequence[Commit], config: RunConfig) -> Task:
-    """One task over all scores: what their `keep_fraction` means, and whether one is missing that must not be."""
+
+def weigh_task(bounded: Sequence[Commit], resolved: Commit | None, judged: Judged, config: RunConfig) -> Task:
+    """One task over all scores: what their `keep_fraction` means, whether one is missing that must not be, and which
+    keepers leave.
+    """
     assert config.judge
-    of = [[c.key for c in bounded], resolved.key if resolved else None, [c.identity for c in scores],
-          _dumped(config.judge.keep)]  # fmt: skip
-    args = (tuple(bounded), resolved, tuple(scores), config)
+    of = [[c.key for c in bounded], resolved.key if resolved else None, [c.identity for c in judged.scores],
+          [c.key for c in judged.distilled], _dumped(config.judge.keep)]  # fmt: skip
+    args = (tuple(bounded), resolved, judged, config)
     return Task("weigh", key("weigh", VERSION, of), "all scores", weigh, args)
 
 
@@ -124,20 +136,45 @@ def weigh(
     store: Store,
     bounded: Sequence[Commit],
     resolved: Commit | None,
-    scores: Sequence[Commit],
+    judged: Judged,
     config: RunConfig,
 ) -> None:
-    """Note the bound on the score that a share of documents means. Raises CurateError as decisions.check_missing."""
-    given = read_rows(store, scores, "scores")
+    """Note the bound on the score that a share of documents means, and write kind `left`: ids of keepers that break a
+    bound. Raises CurateError as decisions.check_missing.
+    """
     keep = config.judge.keep if config.judge else None
     bound = None
-    # All documents are read for these two alone.
-    if keep and given is not None and (keep.keep_fraction is not None or "stop" in keep.missing.values()):
-        frames = (facts for each in bounded for facts in with_keepers(store, each, resolved, config))
-        passed = pl.concat([facts.select("id", "reason", "is_synthetic") for facts in frames])
-        decisions.check_missing(passed, given, keep)
-        bound = decisions.score_bound(passed, given, keep)
+    # Here alone a value of all documents is in memory at once.
+    if keep and bounded and (keep.keep_fraction is not None or "stop" in keep.missing.values()):
+        passed, given = zip(*_passed(store, bounded, resolved, judged, config), strict=True)
+        decisions.check_missing(pl.concat(passed), pl.concat(given), keep)
+        bound = decisions.score_bound(pl.concat(passed), pl.concat(given), keep)
+    for number, each in enumerate(bounded if keep else ()):
+        scores = _scores(store, judged, number, config)
+        for facts in with_keepers(store, each, resolved, config):
+            left = decisions.left_keepers(facts, scores, keep, bound) if keep else pl.Series(dtype=pl.Binary)
+            writer.write("left", pa.table({"id": left.to_arrow()}, schema=LEFT))
     writer.note("bound", "" if bound is None else repr(bound))
+
+
+def _passed(
+    store: Store, bounded: Sequence[Commit], resolved: Commit | None, judged: Judged, config: RunConfig
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Of each part: its documents with their reasons so far, and their scores."""
+    for number, each in enumerate(bounded):
+        columns = ["id", "reason", "is_synthetic"]
+        facts = pl.concat([
+            pl.DataFrame(schema={"id": pl.Binary, "reason": pl.String, "is_synthetic": pl.Boolean}),
+            *(frame.select(columns) for frame in with_keepers(store, each, resolved, config)),
+        ])  # fmt: skip
+        scores = _scores(store, judged, number, config).join(facts.select("id"), on="id", how="semi")
+        yield facts, scores.select("id", "quality", "quality_status", "quality_source")
+
+
+def _scores(store: Store, judged: Judged, number: int, config: RunConfig) -> pl.DataFrame:
+    """All scores that a document of the part may have, with their status and source."""
+    found = read_rows(store, judged.of_part(number), "scores")
+    return decisions.no_scores(config) if found is None else found.select(decisions.no_scores(config).columns)
 
 
 def tasks(
@@ -149,8 +186,9 @@ def tasks(
             _dumped(config.judge.keep) if config.judge and weighed else None,
             dedup_identity(config)]  # fmt: skip
     return [
-        Task("select", key("select", what, each.key), part.object, select_part, (each, resolved, judged, config))
-        for part, each in zip(parts, bounded, strict=True)
+        Task("select", key("select", what, each.key, [c.key for c in judged.distilled[n : n + 1]]), part.object,
+             select_part, (each, resolved, replace(judged, distilled=judged.distilled[n : n + 1]), config))
+        for n, (part, each) in enumerate(zip(parts, bounded, strict=True))
     ]
 
 
@@ -164,12 +202,14 @@ def select_part(
     writer: ShardWriter, store: Store, bounded: Commit, resolved: Commit | None, judged: Judged, config: RunConfig
 ) -> None:
     """Write kind `decisions`: a row a document of the part, in order."""
-    scores = read_rows(store, judged.scores, "scores")
-    noted = judged.weighed.notes["bound"] if judged.weighed else ""
-    bound = float(noted) if noted else None
+    scores, weighed = _scores(store, judged, 0, config), None
+    if judged.weighed:
+        left = read_rows(store, [judged.weighed], "left")
+        noted = judged.weighed.notes["bound"]
+        weighed = decisions.Weighed(float(noted) if noted else None, pl.Series(dtype=pl.Binary) if left is None else left["id"])
     digest = blake3()
     for facts in with_keepers(store, bounded, resolved, config):
-        decided = decisions.with_scores(facts, scores, config, bound, judged=judged.weighed is not None)
+        decided = decisions.with_scores(facts, scores, config, weighed)
         kept = decided.filter(pl.col("status") == "kept").select(published_columns(config))
         kept.rechunk().write_ipc(values := io.BytesIO())
         digest.update(values.getbuffer())

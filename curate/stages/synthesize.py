@@ -178,18 +178,18 @@ READ = {"id": pl.Binary, "lang": pl.String, "quality": pl.Float64, "is_synthetic
 """Columns of the decisions that `tasks` looks at."""
 
 
-def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Task]:
-    """One task over the best judged documents in the wanted languages; none where there is none."""
+def tasks(kept: Iterable[pl.DataFrame], config: RunConfig, identity: Identity) -> list[Task]:
+    """One task over the best judged documents in the wanted languages; none where there is none. `kept`: rows of READ,
+    some at a time.
+    """
     assert config.synthesize
     assert config.llm
     wanted = config.synthesize
-    best = (
-        kept.filter(
-            pl.col("quality").is_not_null() & ~pl.col("is_synthetic") & pl.col("lang").is_in(list(wanted.languages))
-        )
-        .sort(-pl.col("quality"), "id")
-        .head(wanted.max_documents)
-    )
+    fits = pl.col("quality").is_not_null() & ~pl.col("is_synthetic") & pl.col("lang").is_in(list(wanted.languages))
+    best = pl.DataFrame(schema=READ)
+    for rows in kept:
+        both = pl.concat([best, rows.select(list(READ)).filter(fits)])
+        best = both.sort(-pl.col("quality"), "id").head(wanted.max_documents)
     if best.is_empty():
         return []
     asked = wanted.model_dump(mode="json", exclude={"prompt", "max_documents", "languages", "max_failed_share"})

@@ -25,6 +25,15 @@ class FastTextClassifier:
         except (ValueError, RuntimeError, MemoryError) as error:
             raise ModelError(f"{path}: fastText cannot load it ({str(error)[:200]})") from error
 
+    def shares(self, lines: Sequence[str], labels: Sequence[str]) -> npt.NDArray[np.float64]:
+        """float64[lines, labels], 0..1: how likely each line has each label; they need not add up to 1."""
+        found = np.zeros((len(lines), len(labels)), np.float64)
+        place = {label: n for n, label in enumerate(labels)}
+        for i, line in enumerate(lines):
+            for share, name in self._model.predict(line.encode() + b"\n", len(self.labels), 0.0, "strict"):
+                found[i, place[name]] = share
+        return found.clip(0.0, 1.0)
+
     def probabilities(self, lines: Sequence[str], label: str, /) -> npt.NDArray[np.float64]:
         """float64[lines], 0..1; see filters/fasttext.py for what the number of the less likely of two labels is."""
         # The last guess is only taken where no other can be worked out from.

@@ -173,7 +173,8 @@ def _decisions(
     resolved = run_task(store, resolve.task(bounded, edges, config.dedup, again=False)) if config.dedup else None
     found = select.Judged()
     if judged:
-        found = select.Judged(scores, run_task(store, select.weigh_task(bounded, resolved, scores, config)))
+        weighed = run_task(store, select.weigh_task(bounded, resolved, select.Judged(scores), config))
+        found = select.Judged(scores, weighed=weighed)
     return tuple(run_task(store, task) for task in select.tasks(parts, bounded, resolved, found, config))
 
 
