@@ -8,6 +8,7 @@ import polars as pl
 from curate import lineage
 from curate.config import JudgeConfig, RunConfig
 from curate.corpus import read_places
+from curate.judging.evaluation import calibration_of
 from curate.judging.judge import judge, rubrics
 from curate.llm.session import TRANSPORT, Identity, Llm
 from curate.step import PASSING, ShardWriter, Task
@@ -34,7 +35,11 @@ def tasks(kept: pl.DataFrame, config: RunConfig, identity: Identity) -> list[Tas
     assert config.llm
     kept = sample(kept, config.judge.max_documents, config.seed).sort("id")
     asked = config.judge.model_dump(mode="json", include={"max_tokens", "sees"})
-    by = [[name, rubric.hash, rubric.name, rubric.version] for name, rubric in rubrics(config.judge).items()]
+    by = [
+        [name, rubric.hash, rubric.name, rubric.version, calibration and calibration.hash]
+        for name, rubric in rubrics(config.judge).items()
+        for calibration in [calibration_of(config.judge, rubric, identity)]
+    ]
     what = [VERSION, by, asked, config.llm.identity(), str(identity)]
     found = []
     for start in range(0, len(kept), TASK_DOCUMENTS):
