@@ -9,6 +9,8 @@ import numba
 from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.index import manifest
+from curate.judging import evaluation
+from curate.judging.judge import rubrics
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
 from curate.storage import find_inputs
@@ -62,7 +64,11 @@ def check_models(config: RunConfig) -> None:
     if config.dedup and config.dedup.index and near:
         manifest.read(config.dedup.index).check(near)
     if config.llm:
-        session.Llm.identity_of(config.llm)
+        identity = session.Llm.identity_of(config.llm)
+        if config.judge:
+            for each in rubrics(config.judge).values():
+                evaluation.standing(config.judge, each, identity)
+                evaluation.calibration_of(config.judge, each, identity)
     if config.judge:
         rubric = prompts.load(config.judge.rubric, "judge")
         low, high = min(rubric.choices.values()), max(rubric.choices.values())

@@ -179,9 +179,7 @@ def best(scores: pl.DataFrame) -> pl.DataFrame:
     return scores.sort(order, maintain_order=True).unique("id", keep="first", maintain_order=True)
 
 
-def left_keepers(
-    decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None
-) -> pl.Series:
+def left_keepers(decided: pl.DataFrame, scores: pl.DataFrame, bounds: ScoreBounds, bound: float | None) -> pl.Series:
     """Ids of those that others are duplicates of, and that leave for their own scores."""
     alone = pl.col("reason").is_null() & (pl.col("cluster_id") == pl.col("id")) & (pl.col("dup_count") > 1)
     scored = decided.filter(alone).select("id", "reason").join(best(scores), on="id", how="left")

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -18,6 +18,8 @@ from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
 from curate.index.manifest import read as read_index
+from curate.judging import evaluation
+from curate.judging.judge import rubrics
 from curate.ledger import Counts, gather
 from curate.llm import prompts
 from curate.llm.session import Identity, Llm
@@ -360,6 +362,7 @@ class Pipeline:
             "language": language.model_hash(config.extract.language.model),
             "llm": str(self._llm_identity()) if config.llm else None,
             "judge": prompts.load(config.judge.rubric, "judge").hash if config.judge else None,
+            "evaluation": evaluation.content(config.judge) if config.judge else None,
             "synthesize": prompts.load(config.synthesize.prompt, "synthesis").hash if config.synthesize else None,
             "tokenizer": arrange.tokenizer_hash(config.publish),
         }
@@ -368,9 +371,8 @@ class Pipeline:
         """What a reader of the data must know."""
         notes = []
         if self.config.judge:
-            notes.append(
-                "The judge is uncalibrated: its agreement with people was not measured for this rubric and model."
-            )
+            for name, rubric in rubrics(self.config.judge).items():
+                notes.append(evaluation.note(self.config.judge, name, rubric, self._llm_identity()))
         if self.config.llm_disabled:
             notes.append("Run with --no-llm: no judge, no synthesis, and every bound on a score removed.")
         if self.failures:

@@ -195,7 +195,12 @@ def rebase(config: RunConfig, folder: Path) -> RunConfig:
         cache = config.llm.cache and Path(absolute(config.llm.cache))
         updates["llm"] = config.llm.model_copy(update={"model": local_model(config.llm.model), "cache": cache})
     if config.judge:
-        updates["judge"] = config.judge.model_copy(update={"rubric": prompt(config.judge.rubric)})
+        files = {name: getattr(config.judge, name) for name in ("evaluation", "gold")}
+        updates["judge"] = config.judge.model_copy(update={
+            "rubric": prompt(config.judge.rubric),
+            "further": {name: prompt(rubric) for name, rubric in config.judge.further.items()},
+            **{name: path and Path(absolute(path)) for name, path in files.items()},
+        })  # fmt: skip
     if config.synthesize:
         updates["synthesize"] = config.synthesize.model_copy(update={"prompt": prompt(config.synthesize.prompt)})
     if config.publish.tokenizer:

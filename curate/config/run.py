@@ -148,6 +148,8 @@ class RunConfig(Strict):
                 section[name] = without_place(section[name])
         if self.judge:
             whole["judge"]["further"] = {n: without_place(rubric) for n, rubric in self.judge.further.items()}
+            for name in ("evaluation", "gold"):
+                whole["judge"][name] = getattr(self.judge, name) is not None
         return whole
 
     def without_llm(self) -> Self:

@@ -152,7 +152,7 @@ class DistilConfig(Strict):
     """Share of the judged documents that the model does not learn from: on these it is compared with the judge."""
 
     min_agreement: Annotated[float, Field(ge=-1.0, le=1.0)] | None = 0.5
-    """Least rank correlation (Spearman) with the judge on the documents held out; below it the run stops. null: none."""
+    """Least rank correlation (Spearman) with the judge on those held out; below it the run stops. null: none."""
 
     ask_again: Annotated[int, Field(ge=0)] = 0
     """Budget: documents that the judge is asked about as well, those where the model is nearest to a bound."""
@@ -186,9 +186,26 @@ class JudgeConfig(Strict):
     sees: Sees = "head"
     """Which: those of its head, or `head_middle_tail` in equal parts."""
 
+    evaluation: LocalPath | None = None
+    """*Placement*, its content is not. File that `curate judge eval --save` wrote: what the judge was measured to be
+    worth, by which the report and the card call it calibrated."""
+
+    gold: LocalPath | None = None
+    """*Placement*, its content is not. Gold set that the evaluation is to be of. Absent: the shipped one."""
+
+    calibrate: bool = False
+    """Scores are mapped by the evaluation's calibration; refused where the evaluation is of another judge."""
+
     keep: ScoreBounds | None = None
     max_failed_share: Share = 0.2
     """The run stops when a larger share of the questions gave no score."""
+
+    @model_validator(mode="after")
+    def calibration_is_there(self) -> Self:
+        """Refuses to calibrate by nothing."""
+        if self.calibrate and self.evaluation is None:
+            raise ValueError("calibrate needs evaluation: the file that `curate judge eval --save` writes")
+        return self
 
 
 class SynthesizeConfig(Strict):

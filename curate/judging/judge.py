@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from curate.config import JudgeConfig
 from curate.errors import ConfigError, JudgeError
+from curate.judging.calibration import Calibration
+from curate.judging.evaluation import calibration_of
 from curate.judging.modes import scores
 from curate.llm import prompts
 from curate.llm.answers import Answer
@@ -56,6 +58,9 @@ def judge(documents: pa.Table, llm: Llm, config: JudgeConfig) -> pa.Table:
         found = dict(zip(texts, judgements(list(texts.values()), list(texts), rubric, llm, config), strict=True))
         stop_if_too_many_failed(list(found.values()), config)
         model = f"{llm.identity}/{rubric.name}@{rubric.version}"
+        if calibration := calibration_of(config, rubric, llm.identity):
+            found = {text_hash: _calibrated(each, calibration) for text_hash, each in found.items()}
+            model += f"/calibrated@{calibration.hash[:12]}"
         columns |= {name + part: values for part, values in _columns([found[h] for h in hashes], model).items()}
     schema = with_scores(SCORES, config.further)
     return pa.table([pa.array(columns[f.name], f.type) if isinstance(columns[f.name], list) else columns[f.name]
@@ -83,6 +88,13 @@ def stop_if_too_many_failed(found: Sequence[Judgement], config: JudgeConfig) -> 
             f"{config.max_failed_share} (judge.max_failed_share). Look at the model server and its log, then run "
             "again: what was answered is kept"
         )
+
+
+def _calibrated(judgement: Judgement, calibration: Calibration) -> Judgement:
+    """Its entropy stays that of the model's answer."""
+    value = judgement.score.value
+    mapped = None if value is None else calibration.apply(value)
+    return replace(judgement, score=replace(judgement.score, value=mapped))
 
 
 def _reason(judgement: Judgement) -> str:

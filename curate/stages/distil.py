@@ -1,8 +1,8 @@
 """distil: what the judge said of a sample -> a score of every kept document, by a model that learned from it.
 
-    train   over all scores: the model, and how far it agrees with the judge
-    distil  per part: a score and its uncertainty for every kept document
-    unsure  over all parts: the documents that the judge is asked about as well, those nearest to the bound
+train   over all scores: the model, and how far it agrees with the judge
+distil  per part: a score and its uncertainty for every kept document
+unsure  over all parts: the documents that the judge is asked about as well, those nearest to the bound
 """
 
 import json
@@ -66,7 +66,7 @@ def train(writer: ShardWriter, store: Store, scores: Sequence[Commit], config: R
     found = learned.agreement
     if least is not None and not (found.spearman.value or 0.0) >= least:
         raise JudgeError(
-            f"judge.distil: on {found.documents} held-out documents the model agrees with the judge by a rank correlation "
+            f"judge.distil: of {found.documents} held-out documents the model has a rank correlation with the judge "
             f"of {found.spearman} (AUC {found.auc}); asked for is {least} (judge.distil.min_agreement). Raise "
             "judge.max_documents, or lower the bound to go on all the same; what was answered is kept"
         )

@@ -8,6 +8,7 @@ import polars as pl
 from curate import lineage
 from curate.config import RunConfig
 from curate.corpus import read_places, slices
+from curate.judging.evaluation import calibration_of
 from curate.judging.judge import judge, rubrics
 from curate.llm.session import TRANSPORT, Identity, Llm
 from curate.stages import sample
@@ -25,17 +26,19 @@ DIGEST = "digest"
 """Name of the commit's note that holds a digest of the real documents' scores."""
 
 
-def tasks(
-    decisions: Sequence[Commit], chosen: Commit | None, config: RunConfig, identity: Identity
-) -> list[Task]:
-    """Tasks over stretches of the decisions: the kept documents that `chosen` names (see sample.chosen) are asked about.
+def tasks(decisions: Sequence[Commit], chosen: Commit | None, config: RunConfig, identity: Identity) -> list[Task]:
+    """Tasks over stretches of the decisions; asked about are the kept documents that `chosen` names (see sample.chosen).
 
     How long a stretch is depends on the share that is chosen, so that a task has enough to ask.
     """
     assert config.judge
     assert config.llm
     asked = config.judge.model_dump(mode="json", include={"max_tokens", "sees", "by"})
-    by = [[name, rubric.hash, rubric.name, rubric.version] for name, rubric in rubrics(config.judge).items()]
+    by = [
+        [name, rubric.hash, rubric.name, rubric.version, calibration and calibration.hash]
+        for name, rubric in rubrics(config.judge).items()
+        for calibration in [calibration_of(config.judge, rubric, identity)]
+    ]
     what = [VERSION, by, asked, config.seed, config.llm.identity(), str(identity), chosen.key if chosen else None]
     rows = sum(commit.rows("decisions") for commit in decisions)
     number = chosen.counts.get("chosen", 0) if chosen else rows

@@ -66,8 +66,8 @@ def take_sample(
         smallest = both.sort("stratum", "rank").group_by("stratum").head(wanted.max_documents)
     shares = shared_out(sizes, wanted.max_documents)
     ranks = dict(smallest.group_by("stratum").agg(pl.col("rank").sort()).iter_rows())
-    rows = [(s, sizes[s], n, ranks[s][n - 1]) for s, n in sorted(shares.items()) if n]
-    writer.write("strata", pl.DataFrame(rows, schema=STRATA, orient="row").to_arrow())
+    strata = [(s, sizes[s], n, ranks[s][n - 1]) for s, n in sorted(shares.items()) if n]
+    writer.write("strata", pl.DataFrame(strata, schema=STRATA, orient="row").to_arrow())
     writer.count("documents", sum(sizes.values()))
     writer.count("chosen", sum(shares.values()))
     writer.note(EDGES, json.dumps(edges))

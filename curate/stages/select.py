@@ -186,8 +186,13 @@ def tasks(
             _dumped(config.judge.keep) if config.judge and weighed else None,
             dedup_identity(config)]  # fmt: skip
     return [
-        Task("select", key("select", what, each.key, [c.key for c in judged.distilled[n : n + 1]]), part.object,
-             select_part, (each, resolved, replace(judged, distilled=judged.distilled[n : n + 1]), config))
+        Task(
+            "select",
+            key("select", what, each.key, [c.key for c in judged.distilled[n : n + 1]]),
+            part.object,
+            select_part,
+            (each, resolved, replace(judged, distilled=judged.distilled[n : n + 1]), config),
+        )
         for n, (part, each) in enumerate(zip(parts, bounded, strict=True))
     ]
 
@@ -204,9 +209,9 @@ def select_part(
     """Write kind `decisions`: a row a document of the part, in order."""
     scores, weighed = _scores(store, judged, 0, config), None
     if judged.weighed:
-        left = read_rows(store, [judged.weighed], "left")
+        frames = [pl.DataFrame(LEFT.empty_table()), *slices(store, judged.weighed.of("left"))]
         noted = judged.weighed.notes["bound"]
-        weighed = decisions.Weighed(float(noted) if noted else None, pl.Series(dtype=pl.Binary) if left is None else left["id"])
+        weighed = decisions.Weighed(float(noted) if noted else None, pl.concat(frames)["id"])
     digest = blake3()
     for facts in with_keepers(store, bounded, resolved, config):
         decided = decisions.with_scores(facts, scores, config, weighed)

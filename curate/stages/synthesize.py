@@ -1,7 +1,7 @@
 """synthesize: documents -> textbook paragraphs that an LLM writes from them, accepted or turned away with a reason."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 

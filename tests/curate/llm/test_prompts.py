@@ -50,7 +50,10 @@ def write(folder: Path, head: str, body: str = BODY) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("educational", "judge"), ("textbook", "synthesis")])
+JUDGES = sorted(path.stem for path in prompts.FOLDER.glob("*.md") if path.stem != "textbook")
+
+
+@pytest.mark.parametrize(("name", "kind"), [*((name, "judge") for name in JUDGES), ("textbook", "synthesis")])
 def test_shipped_prompts_load_and_end_where_the_answer_goes(name: str, kind: str) -> None:
     prompt = prompts.load(name, kind)  # type: ignore[arg-type]
     rendered = prompt.render("DOCUMENT")
@@ -67,8 +70,9 @@ def test_a_choice_of_several_tokens_is_refused(tmp_path: Path, tokenizer: Tokeni
     Documents(None).check_choices(prompt)
 
 
-def test_the_choices_of_the_shipped_judge_are_single_tokens_behind_its_prompt(tokenizer: Tokenizer) -> None:
-    prompt = prompts.load("educational", "judge")
+@pytest.mark.parametrize("name", JUDGES)
+def test_the_choices_of_a_shipped_judge_are_single_tokens_behind_its_prompt(name: str, tokenizer: Tokenizer) -> None:
+    prompt = prompts.load(name, "judge")
     before = tokenizer.encode(prompt.render("A text."), add_special_tokens=False).ids
     for choice in prompt.choices:
         after = tokenizer.encode(prompt.render("A text.") + choice, add_special_tokens=False).ids
@@ -103,7 +107,7 @@ def test_a_wrong_prompt_file_is_a_named_error(tmp_path: Path, head: str, body: s
 
 
 def test_an_unknown_prompt_lists_the_shipped_ones() -> None:
-    with pytest.raises(ConfigError, match="educational, textbook"):
+    with pytest.raises(ConfigError, match="educational, facts_and_trivia, fineweb_edu, textbook, textbook_quality"):
         prompts.load("eductional", "judge")
 
 
