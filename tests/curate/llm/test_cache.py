@@ -143,6 +143,6 @@ def test_a_damaged_or_pickled_entry_is_refused(tmp_path: Path, payload: str | by
     """FAULTS 44."""
     ResponseCache(tmp_path).close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as db, db:
-        db.execute("insert into answers values (?, ?, ?)", (key(1), TEXT_HASH, payload))
+        db.execute("insert into answers (key, text_hash, payload) values (?, ?, ?)", (key(1), TEXT_HASH, payload))
     with contextlib.closing(ResponseCache(tmp_path)) as cache, pytest.raises(ModelError, match="damaged"):
         cache.get_many([key(1)])
