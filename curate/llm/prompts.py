@@ -201,6 +201,10 @@ class Documents:
         seen = sum(len(piece) * chars / max(1, len(safe)) for piece, safe, chars in parts)
         return Prepared(GAP.join(piece for piece, _, _ in parts), seen / len(text))
 
+    def safe(self, text: str) -> str:
+        """All of `text`, with no fence and no special token in it."""
+        return self._tokens(text)[0]
+
     def count(self, content: str) -> int | None:
         """Tokens of `content`; None without a tokenizer."""
         return len(self.tokenizer.encode(content, add_special_tokens=False).ids) if self.tokenizer else None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import Environment
 from tokenizers import Tokenizer
 
 from curate.config import JudgeConfig, LlmConfig
@@ -134,26 +135,19 @@ def model() -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def chat_template(model: Path) -> Callable[[str], list[int]]:
-    """A user's message -> token ids, as a server makes them."""
-    transformers = pytest.importorskip("transformers")
-    tokenizer = transformers.AutoTokenizer.from_pretrained(model)
-
-    def ids(content: str) -> list[int]:
-        text = tokenizer.apply_chat_template(
-            [{"role": "user", "content": content}], tokenize=False, add_generation_prompt=True
-        )
-        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-
-    return ids
+def as_user(model: Path, content: str) -> str:
+    """What a server makes of a user's message, by the model's own chat template."""
+    template = Environment(trim_blocks=True, lstrip_blocks=True).from_string(
+        (model / "chat_template.jinja").read_text()
+    )
+    return template.render(messages=[{"role": "user", "content": content}], add_generation_prompt=True)
 
 
 @pytest.mark.parametrize("sees", ["head", "head_middle_tail"])
 @pytest.mark.parametrize("form", ["completion", "chat"])
 @pytest.mark.parametrize("rubric", JUDGES)
 def test_no_injection_is_a_control_token_among_the_ids_or_a_second_fence(
-    model: Path, chat_template: Callable[[str], list[int]], rubric: str, form: str, sees: Any
+    model: Path, rubric: str, form: str, sees: Any
 ) -> None:
     """Whatever the special ids of prompt and template, an injection adds none: proven on what the model is given."""
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
@@ -165,7 +159,8 @@ def test_no_injection_is_a_control_token_among_the_ids_or_a_second_fence(
         return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
     def control_tokens(content: str) -> list[int]:
-        return [number for number in (chat_template if form == "chat" else plain)(content) if number in special]
+        whole = as_user(model, content) if form == "chat" else content
+        return [number for number in plain(whole) if number in special]
 
     expected = control_tokens(prompt.render("A text."))
     assert len(expected) == (5 if form == "chat" else 0)
