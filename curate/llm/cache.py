@@ -19,6 +19,9 @@ FILE = "answers.sqlite"
 MAX_TEXT_CHARS = 100_000
 """Of a raw reply; what is longer is cut, and was cut for whoever read it first, too."""
 
+BUSY_S = 60.0
+"""How long a call waits for another process that writes, and a purge for one that reads."""
+
 QUERY_KEYS = 500
 """Keys of one query; SQLite allows 32,766 parameters."""
 
@@ -128,7 +131,7 @@ class ResponseCache:
         return [Share(*row) for row in rows]
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60)
+        db = sqlite3.connect(self.path, timeout=BUSY_S)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = normal")  # a power cut may lose the last answers, never the file
         db.execute("pragma secure_delete = on")
