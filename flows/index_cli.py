@@ -8,14 +8,13 @@ from typing import Annotated
 import typer
 
 from flows.failures import printable
+from flows.identities import identity
 
 app = typer.Typer(no_args_is_help=True, help="Keep an index of what was published, and compare with it.")
 
 Work = Annotated[Path, typer.Argument(help="Work folder of a finished run.")]
 Index = Annotated[Path, typer.Argument(help="Folder of the index.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
-
-ID_BYTES = 16
 
 
 @app.command()
@@ -87,7 +86,7 @@ def delete(
 
     if not (ids or domains or sources):
         raise ConfigError("nothing to delete; name --id, --domain or --source")
-    wanted = What([_id(value) for value in ids or []], domains or [], sources or [])
+    wanted = What([identity("--id", value) for value in ids or []], domains or [], sources or [])
     count = deleted(index, wanted)
     typer.echo(
         printable(f"{count:,} documents deleted; what left for one of them is a candidate again at its next run")
@@ -119,15 +118,3 @@ def info(index: Index, *, as_json: Json = False) -> None:
         f"made with {found.made_with}",
     ]
     typer.echo(printable("\n".join(lines)))
-
-
-def _id(value: str) -> bytes:
-    from curate.errors import ConfigError
-
-    try:
-        found = bytes.fromhex(value)
-    except ValueError:
-        found = b""
-    if len(found) != ID_BYTES:
-        raise ConfigError(f"--id {value!r}: expected 32 hex digits, as `curate explain` shows them")
-    return found

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from flows.failures import printable
+from flows.judge_attack import attack
 
-app = typer.Typer(no_args_is_help=True, help="Measure a judge by labelled texts, beside other prompts and models.")
+app = typer.Typer(no_args_is_help=True, help="Measure a judge by labelled texts, beside others, and by what moves it.")
 
 Rubrics = Annotated[
     list[str] | None,
@@ -25,7 +26,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothin
 
 @app.callback()
 def judge() -> None:
-    """Measure a judge by labelled texts, beside other prompts and models."""
+    """Measure a judge by labelled texts, beside others, and by what moves it."""
 
 
 @app.command("eval")
@@ -55,6 +56,9 @@ def evaluate(
         typer.echo(json.dumps([each.model_dump(mode="json") for each in found]))
     else:
         typer.echo(printable("\n\n".join(judge_table.one(each) for each in found)))
+
+
+app.command()(attack)
 
 
 @app.command()

@@ -5,11 +5,12 @@
 """
 
 import json
+import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,10 +33,23 @@ def completion(
     return {"choices": [{"text": text, "finish_reason": finish, "logprobs": tops}], "usage": usage}
 
 
+def echoed(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
+    """The prompt's own tokens, here words with the blank before them, and one more; the first has no probability."""
+    tokens = [*re.findall(r"\s?\S+|\s", body["prompt"]), " and"]
+    values = [None, *(server.likely.get(token, -9.0) for token in tokens[1:])]
+    answer = completion(body, "".join(tokens), None, "length")
+    answer["choices"][0]["logprobs"] = {"tokens": tokens, "token_logprobs": values}
+    return answer
+
+
 def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     choices = body.get("structured_outputs", {}).get("choice")
+    if body.get("echo"):
+        return echoed(body, server)
     if not choices:
         return completion(body, server.write(body), None)
+    if "logprobs" not in body:
+        return completion(body, server.choose(body, choices), None)
     # The pieces are what a real server returns beside the choices.
     tops = {choice: -1.0 - i for i, choice in enumerate(reversed(choices))} | {" ": -0.1, choices[0][:2]: -3.0}
     return completion(body, choices[-1], tops, "length")
@@ -55,11 +69,27 @@ def altered(**choice: Any) -> Callable[[dict[str, Any], "FakeLlm"], dict[str, An
 def one_logprob(value: Any) -> Callable[[dict[str, Any], "FakeLlm"], dict[str, Any]]:
     def reply(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
         answer = good(body, server)
-        tops = answer["choices"][0]["logprobs"]["top_logprobs"][0]
-        tops[next(iter(tops))] = value
+        found = answer["choices"][0]["logprobs"]
+        if "token_logprobs" in found:
+            found["token_logprobs"][-2] = value
+            return answer
+        tops = found["content"][0]["top_logprobs"] if "content" in found else found["top_logprobs"][0]
+        if isinstance(tops, list):
+            tops[0]["logprob"] = value
+        else:
+            tops[next(iter(tops))] = value
         return answer
 
     return reply
+
+
+def joined(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
+    """A token of the echo begins in the prompt and ends in what was to be scored."""
+    answer = good(body, server)
+    found = answer["choices"][0]["logprobs"]
+    found["tokens"][-3:-1] = ["".join(found["tokens"][-3:-1])]
+    found["token_logprobs"].pop()
+    return answer
 
 
 FAULTS: dict[str, Callable[[dict[str, Any], "FakeLlm"], Any]] = {
@@ -71,11 +101,12 @@ FAULTS: dict[str, Callable[[dict[str, Any], "FakeLlm"], Any]] = {
     "nan_logprob": one_logprob(float("nan")),
     "text_logprob": one_logprob("-0.1"),
     "positive_logprob": one_logprob(2.5),
-    "outside": altered(text=" superb"),
+    "outside": altered(text=" superb", message={"content": " superb"}),
     "empty_text": altered(text=""),
     "null_text": altered(text=None, message={}),
     "filtered": altered(finish_reason="content_filter"),
     "length": altered(finish_reason="length"),
+    "joined": joined,
 }
 
 
@@ -86,6 +117,12 @@ class FakeLlm:
     script: list[str | int] = field(default_factory=lambda: ["ok"])
     write: Callable[[dict[str, Any]], str] = lambda _: "A text."
     """Free-text answer to a question's body."""
+
+    choose: Callable[[dict[str, Any], list[str]], str] = lambda _, choices: choices[-1]
+    """Which choice a sampled answer is."""
+
+    likely: Mapping[str, float] = field(default_factory=dict)
+    """Token of an echoed prompt -> its log-probability; -9 for others."""
 
     models: tuple[str, ...] = (MODEL,)
     owned_by: str = "fake"

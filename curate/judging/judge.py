@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from curate.judging.calibration import Calibration
 from curate.judging.evaluation import calibration_of
 from curate.judging.modes import scores
 from curate.llm import prompts
-from curate.llm.answers import Answer
+from curate.llm.answers import Answer, Request
 from curate.llm.prompts import Prompt
 from curate.llm.scoring import SCORED, Score
 from curate.llm.session import Llm
@@ -74,8 +75,14 @@ def judgements(
     llm.documents.check_choices(rubric)
     prepared = [llm.documents.prepare(text, config.max_tokens, config.sees) for text in texts]
     llm.counts["cut"] += sum(each.cut for each in prepared)
-    found = scores(llm.ask, rubric, [rubric.render(each.text) for each in prepared], text_hashes)
+    found = scores(partial(_ask, llm), rubric, [rubric.render(each.text) for each in prepared], text_hashes)
     return [Judgement(score, each.seen, answers) for each, (score, answers) in zip(prepared, found, strict=True)]
+
+
+def _ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:
+    """Ask; what the model said before goes back to it as plain text, as a document can make it say anything."""
+    safe = llm.documents.safe
+    return llm.ask([replace(each, turns=tuple(map(safe, each.turns))) if each.turns else each for each in requests])
 
 
 def stop_if_too_many_failed(found: Sequence[Judgement], config: JudgeConfig) -> None:

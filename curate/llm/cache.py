@@ -8,7 +8,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curate.errors import ModelError
@@ -19,6 +19,9 @@ FILE = "answers.sqlite"
 MAX_TEXT_CHARS = 100_000
 """Of a raw reply; what is longer is cut, and was cut for whoever read it first, too."""
 
+BUSY_S = 60.0
+"""How long a call waits for another process that writes, and a purge for one that reads."""
+
 QUERY_KEYS = 500
 """Keys of one query; SQLite allows 32,766 parameters."""
 
@@ -26,6 +29,27 @@ SCHEMA = """
 create table if not exists answers (key blob primary key, text_hash blob not null, payload text not null) without rowid;
 create index if not exists answers_by_text on answers (text_hash);
 """
+
+ADDED = ("model", "prompt_hash")
+"""Columns of whose answer to what it is; empty for answers that were put by an older version."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """What the cache holds of one model's answers to one prompt; both empty where nobody said."""
+
+    model: str
+    prompt_hash: str
+    entries: int
+    bytes: int
+    """Of payloads."""
+
+
+def existing(folder: Path) -> "ResponseCache":
+    """The cache in `folder`. Raises ModelError where there is none."""
+    if not (folder / FILE).is_file():
+        raise ModelError(f"{folder}: no {FILE} here; expected a response cache (`llm.cache`, or WORK/responses)")
+    return ResponseCache(folder)
 
 
 class ResponseCache:
@@ -57,36 +81,65 @@ class ResponseCache:
             found.update({key: self._parse(key, payload) for key, payload in rows})
         return found
 
-    def put_many(self, answers: Mapping[bytes, tuple[bytes, Answer]]) -> None:
-        """Commit `{key: (text_hash, answer)}`; a key that is taken keeps its answer. Raises ValueError for failures."""
+    def put_many(
+        self, answers: Mapping[bytes, tuple[bytes, Answer]], *, model: str = "", prompt_hash: str = ""
+    ) -> None:
+        """Commit `{key: (text_hash, answer)}` of one model to one prompt; a key that is taken keeps its answer.
+
+        Raises ValueError for failures.
+        """
         rows = []
         for key, (text_hash, answer) in answers.items():
             if answer.status not in DEFINITIVE:
                 raise ValueError(f"status {answer.status!r} may pass and is not cached")
             capped = replace(answer, text=(answer.text or "")[:MAX_TEXT_CHARS])
-            rows.append((key, text_hash, json.dumps(capped.to_json(), allow_nan=False)))
+            rows.append((key, text_hash, json.dumps(capped.to_json(), allow_nan=False), model, prompt_hash))
+        insert = "insert or ignore into answers (key, text_hash, payload, model, prompt_hash) values (?, ?, ?, ?, ?)"
         with self._failing_clearly(), self._db:
-            self._db.executemany("insert or ignore into answers values (?, ?, ?)", rows)
+            self._db.executemany(insert, rows)
 
     def purge(self, text_hashes: Iterable[bytes]) -> int:
-        """Delete all answers about these texts, from the disk too; how many there were."""
-        with self._db:
-            named = [(text_hash,) for text_hash in text_hashes]
-            deleted = self._db.executemany("delete from answers where text_hash = ?", named).rowcount
-        self._db.execute("pragma wal_checkpoint(truncate)")  # secure_delete overwrites pages, the log must go as well
-        return deleted
+        """Delete all answers about these texts, from the disk too; how many there were.
+
+        Killed on the way, it has deleted all or none; the next purge, of anything, wipes what is left on the disk.
+        """
+        with self._failing_clearly():
+            with self._db:
+                named = [(text_hash,) for text_hash in text_hashes]
+                deleted = self._db.executemany("delete from answers where text_hash = ?", named).rowcount
+            # secure_delete overwrites pages; the log, which may hold the rows as they were put, must go as well.
+            is_busy, *_ = self._db.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if is_busy:
+            raise ModelError(
+                f"{self.path}: {max(deleted, 0):,} answers are deleted, but another process reads the cache and their "
+                "bytes may still be in its log; run the same command again when it is done"
+            )
+        return max(deleted, 0)  # -1 where no text was named
 
     def stats(self) -> dict[str, int]:
         """Number of answers and bytes of their payloads."""
-        entries, size = self._db.execute("select count(*), coalesce(sum(length(payload)), 0) from answers").fetchone()
-        return {"entries": entries, "bytes": size}
+        parts = self.shares()
+        return {"entries": sum(part.entries for part in parts), "bytes": sum(part.bytes for part in parts)}
+
+    def shares(self) -> list[Share]:
+        """The same by model and prompt, in order of their names."""
+        with self._failing_clearly():
+            rows = self._db.execute(
+                "select model, prompt_hash, count(*), sum(length(cast(payload as blob))) from answers "
+                "group by model, prompt_hash order by model, prompt_hash"
+            ).fetchall()
+        return [Share(*row) for row in rows]
 
     def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, timeout=60)
+        db = sqlite3.connect(self.path, timeout=BUSY_S)
         db.execute("pragma journal_mode = wal")
         db.execute("pragma synchronous = normal")  # a power cut may lose the last answers, never the file
         db.execute("pragma secure_delete = on")
         db.executescript(SCHEMA)
+        there = {name for _, name, *_ in db.execute("pragma table_info(answers)")}
+        for name in ADDED:
+            if name not in there:
+                db.execute(f"alter table answers add column {name} text not null default ''")
         return db
 
     @contextlib.contextmanager

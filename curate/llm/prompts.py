@@ -5,7 +5,7 @@ the model's tokenizer, which reach the model as plain characters; what is too lo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,8 +32,15 @@ of what would fit is used; Chinese has about 1, and what is too long then comes 
 MAX_CHARS_PER_TOKEN = 32
 """With a tokenizer: characters that are looked at for each token allowed, so a huge document is not tokenised whole."""
 
+PLACES = range(3)
+"""Head, middle, tail."""
+
+Tokens = tuple[str, Sequence[tuple[int, int]]]
+"""A text and where its tokens stand in it (first character, one past the last)."""
+
 CONTROL_TOKENS = re.compile(
-    r"<\s{0,9}/?\s{0,9}text\s{0,9}>|<\|[^<>|\s]{1,40}\|>|</?(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>"
+    r"<\s{0,9}/?\s{0,9}text\s{0,9}>|<[|\uff5c][^<>|\uff5c\s]{1,40}[|\uff5c]>|</?(?:start|end)_of_(?:turn|image)>"
+    r"|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]|<</?SYS>>|</?(?:think|tool_call)>"
     r"|</?(?:s|pad|unk|bos|eos|mask|repo_?name|file_sep|filename|gh_stars|empty_output|(?:issue|jupyter|fim)_[a-z]+)>",
     re.IGNORECASE,
 )
@@ -164,32 +171,39 @@ class Documents:
         self.tokenizer = tokenizer
         added = tokenizer.get_added_tokens_decoder() if tokenizer else {}
         self._special = {number for number, token in added.items() if token.special}
+        self._chars_per_token = MAX_CHARS_PER_TOKEN if tokenizer else CHARS_PER_TOKEN
 
     def prepare(self, text: str, max_tokens: int, sees: Sees = "head") -> Prepared:
         """At most `max_tokens` tokens of `text`, with no fence and no special token in it: of its head, or of its head,
-        middle and tail in equal parts, with GAP between them (a few tokens more).
+        middle and tail, a third each, with GAP between them (its tokens come on top). No character is cut in two.
         """
-        head = self._head(text, max_tokens)
-        if not head.cut or sees == "head":
-            return head
-        return self._three(text, max_tokens // 3)
+        window = text[: max_tokens * self._chars_per_token]
+        safe, spans = self._tokens(window)
+        if len(window) == len(text) and len(spans) <= max_tokens:
+            return Prepared(safe, 1.0)
+        if sees == "head" or max_tokens < len(PLACES):
+            head = _piece(safe, spans, max_tokens, 0)
+            # What was broken up is longer than it was: the share is of what it became.
+            return Prepared(head, len(head) * len(window) / (max(1, len(safe)) * len(text)))
+        return self._three(text, max_tokens // len(PLACES), (safe, spans) if len(window) == len(text) else None)
 
-    def _head(self, text: str, max_tokens: int) -> Prepared:
-        looked_at = text[: max_tokens * (MAX_CHARS_PER_TOKEN if self.tokenizer else CHARS_PER_TOKEN)]
-        safe = CONTROL_TOKENS.sub(lambda found: broken(found[0]), looked_at)
-        end = len(safe)
-        if self.tokenizer is not None:
-            safe, end = self._break_special(self.tokenizer, safe, max_tokens)
-        # What was broken up is longer than it was: the share is of what it became.
-        return Prepared(safe[:end], end * len(looked_at) / (len(safe) * len(text)) if safe else 1.0)
+    def _three(self, text: str, max_tokens: int, whole: Tokens | None) -> Prepared:
+        """`max_tokens` tokens at each place: of the `whole` text, or where that is too long of a window there."""
+        if whole:
+            parts = [(_piece(*whole, max_tokens, place), whole[0], len(text)) for place in PLACES]
+        else:
+            reach = max_tokens * self._chars_per_token  # thrice this is less than the text: windows do not overlap
+            windows = [self._tokens(text[start:][:reach]) for start in (0, (len(text) - reach) // 2, len(text) - reach)]
+            parts = [
+                (_piece(*window, max_tokens, place), window[0], reach)
+                for place, window in zip(PLACES, windows, strict=True)
+            ]
+        seen = sum(len(piece) * chars / max(1, len(safe)) for piece, safe, chars in parts)
+        return Prepared(GAP.join(piece for piece, _, _ in parts), seen / len(text))
 
-    def _three(self, text: str, max_tokens: int) -> Prepared:
-        """Heads of the text, of what begins at its middle, and of what begins where the tail of that size does."""
-        head = self._head(text, max_tokens)
-        width = len(head.text)
-        starts = (0, max(width, (len(text) - width) // 2), max(2 * width, len(text) - width))
-        parts = [self._head(text[start : start + 2 * width], max_tokens) for start in starts]
-        return Prepared(GAP.join(p.text for p in parts), min(1.0, sum(len(p.text) for p in parts) / len(text)))
+    def safe(self, text: str) -> str:
+        """All of `text`, with no fence and no special token in it."""
+        return self._tokens(text)[0]
 
     def count(self, content: str) -> int | None:
         """Tokens of `content`; None without a tokenizer."""
@@ -211,17 +225,28 @@ class Documents:
                     "shorter word, and mind the blank before it, or use mode whole_choice"
                 )
 
-    def _break_special(self, tokenizer: Tokenizer, text: str, max_tokens: int) -> tuple[str, int]:
-        """`text` without special tokens, and where its first `max_tokens` tokens end."""
+    def _tokens(self, text: str) -> Tokens:
+        """`text` without fences and special tokens; without a tokenizer, a token is CHARS_PER_TOKEN characters."""
+        safe = CONTROL_TOKENS.sub(lambda found: broken(found[0]), text)
+        if self.tokenizer is None:
+            return safe, [(n, n + CHARS_PER_TOKEN) for n in range(0, len(safe), CHARS_PER_TOKEN)]
         while True:
-            encoded = tokenizer.encode(text, add_special_tokens=False)
+            encoded = self.tokenizer.encode(safe, add_special_tokens=False)
             found = [span for number, span in zip(encoded.ids, encoded.offsets, strict=True) if number in self._special]
             if not found:
-                break
+                return safe, encoded.offsets
             for start, end in reversed(found):
-                text = text[:start] + broken(text[start:end]) + text[end:]
-        end = len(text) if len(encoded.ids) <= max_tokens else encoded.offsets[max_tokens - 1][1]
-        return text, end
+                safe = safe[:start] + broken(safe[start:end]) + safe[end:]
+
+
+def _piece(text: str, spans: Sequence[tuple[int, int]], number: int, place: int) -> str:
+    """`number` tokens of `text`, which stand at `spans`; what another token has a byte of is left out."""
+    number = min(number, len(spans))
+    first = (len(spans) - number) * place // (len(PLACES) - 1)
+    last = first + number
+    start = max(spans[first][0], spans[first - 1][1]) if first else 0
+    end = min(spans[last - 1][1], spans[last][0]) if last < len(spans) else len(text)
+    return text[start:end]
 
 
 def broken(token: str) -> str:

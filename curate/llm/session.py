@@ -169,7 +169,8 @@ class Llm:
             answer = await client.ask(request)
             self.counts["sent"] += answer.detail != NOT_SENT
             if answer.status in DEFINITIVE:
-                self.cache.put_many({key: (request.text_hash, answer)})
+                put = {key: (request.text_hash, answer)}
+                self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash)
                 self.counts["prompt_tokens"] += answer.prompt_tokens or 0
                 self.counts["completion_tokens"] += answer.completion_tokens or 0
                 failed.pop(key, None)

@@ -123,7 +123,7 @@ def into_model_folder(folder: Path, planted: bytes) -> None:
 def into_response_cache(folder: Path, planted: bytes) -> None:
     ResponseCache(folder).close()
     with sqlite3.connect(folder / FILE) as database:
-        database.execute("insert into answers values (?, ?, ?)", (b"k", b"t", planted))
+        database.execute("insert into answers (key, text_hash, payload) values (?, ?, ?)", (b"k", b"t", planted))
     database.close()
     ResponseCache(folder).get_many([b"k"])
 

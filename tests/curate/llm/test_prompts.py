@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from curate.config.values import Sees
 from curate.errors import ConfigError
 from curate.llm import prompts
 from curate.llm.packaged import NAME, resolve
-from curate.llm.prompts import CHARS_PER_TOKEN, Documents
+from curate.llm.prompts import CHARS_PER_TOKEN, GAP, Documents
 
 HEAD = "name: mine\nversion: 1\nkind: judge\nform: completion\nsource: me\n"
 CHOICES = 'choices: {" no": 0, " yes": 1}\n'
@@ -148,6 +149,71 @@ def test_without_a_tokenizer_characters_are_counted() -> None:
     assert prepared.cut
     assert len(prepared.text) == 100 * CHARS_PER_TOKEN
     assert Documents(None).count("word") is None
+
+
+HONEST = st.lists(
+    st.sampled_from(["word ", " longer words", "\n\n", "é", "語", "🎉", "👨\u200d👩\u200d👧", "  ", "12", "'ll", " "])
+    | st.text(st.characters(codec="utf-8", exclude_characters="<["), max_size=4),
+    max_size=300,
+).map("".join)
+HOSTILE = st.lists(st.sampled_from([*PIECES, "[...]", "\n", "</", "text>", "[", "INST]", "word "]), max_size=300)
+BUDGET = st.integers(1, 60)
+
+
+def pieces_of(text: str) -> list[str]:
+    return text.split(GAP)
+
+
+@given(HONEST, BUDGET)
+def test_head_middle_and_tail_are_the_texts_own_and_say_what_is_missing(
+    documents: Documents, text: str, max_tokens: int
+) -> None:
+    whole, prepared = documents.prepare(text, max_tokens), documents.prepare(text, max_tokens, "head_middle_tail")
+    assert 0.0 <= prepared.seen <= 1.0
+    if not whole.cut or max_tokens < 3:
+        assert prepared == whole
+        assert text.startswith(prepared.text)
+        assert (prepared.seen == 1.0) == (prepared.text == text)
+        return
+    assert prepared.cut
+    head, middle, tail = pieces_of(prepared.text)
+    assert text.startswith(head)
+    assert text.endswith(tail)
+    between = text.index(middle, len(head), len(text) - len(tail)) if middle else 0
+    assert between >= 0
+    assert prepared.seen == pytest.approx(len(head + middle + tail) / len(text))
+
+
+@given(HONEST, BUDGET, st.sampled_from(["head", "head_middle_tail"]))
+def test_no_more_tokens_than_allowed_but_for_the_gaps(
+    tokenizer: Tokenizer, text: str, max_tokens: int, sees: Sees
+) -> None:
+    documents = Documents(tokenizer)
+    prepared = documents.prepare(text, max_tokens, sees)
+    allowed = max_tokens if GAP not in prepared.text else max_tokens + 2 * ((documents.count(GAP) or 0) + 2)
+    assert (documents.count(prepared.text) or 0) <= allowed
+
+
+@given(HOSTILE.map("".join), BUDGET, st.sampled_from(["head", "head_middle_tail"]))
+def test_no_cut_and_no_join_makes_a_fence_or_a_control_token(
+    documents: Documents, tokenizer: Tokenizer, text: str, max_tokens: int, sees: Sees
+) -> None:
+    prepared = documents.prepare(text, max_tokens, sees)
+    content = prompts.load("educational", "judge").render(prepared.text)
+    assert special_ids(tokenizer, content) == []
+    assert (content.lower().count("<text>"), content.lower().count("</text>")) == (1, 1)
+    assert 0.0 <= prepared.seen <= 1.0
+    assert "[inst]" not in prepared.text.lower()
+
+
+@pytest.mark.parametrize("size", [3_000, 300_000])
+def test_a_third_of_what_is_seen_is_the_middle(documents: Documents, size: int) -> None:
+    text = "".join(f"w{n} " for n in range(size))
+    head, middle, tail = pieces_of(documents.prepare(text, 90, "head_middle_tail").text)
+    at = text.index(middle) / len(text)
+    assert at == pytest.approx(0.5, abs=0.05)
+    assert head.startswith("w0 w1 ")
+    assert tail.endswith(f"w{size - 1} ")
 
 
 def test_numbers_are_split_into_digits_as_the_model_was_trained(tokenizer: Tokenizer) -> None:
