@@ -100,6 +100,9 @@ class Handler(fake_llm.Handler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body.get("prompt") or body["messages"][0]["content"]
+        if fake_llm.asks_canary(body) and self.engine.poll() is None:
+            self.send(self.fake.canary(body))
+            return
         with self.noting:
             self.journal.note("asked", prompt)
             number = self.journal.asked.total()

@@ -15,6 +15,14 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+CANARIES = {
+    "The capital of France is",
+    "Two plus two makes",
+    "The sun rises in the",
+    "Answer with one word. Is ice warmer than steam? Answer:",
+}
+"""Of curate/llm/canary.py, which would take a second to import."""
+
 MODEL = "smollm2-135m-instruct"
 """The fake says that it serves the packaged model, whose tokenizer is here."""
 
@@ -30,6 +38,11 @@ def completion(
         return {"choices": [choice], "usage": usage}
     tops = {"top_logprobs": [logprobs]} if logprobs else None
     return {"choices": [{"text": text, "finish_reason": finish, "logprobs": tops}], "usage": usage}
+
+
+def asks_canary(body: dict[str, Any]) -> bool:
+    """Whether it is one of the questions about the model, and about no document."""
+    return (body.get("prompt") or body["messages"][0]["content"]) in CANARIES
 
 
 def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
@@ -90,6 +103,13 @@ class FakeLlm:
     models: tuple[str, ...] = (MODEL,)
     owned_by: str = "fake"
     version: Any = "0.32.0"
+    swapped_after: int | None = None
+    """Questions after which another model answers under the same name."""
+
+    keeps_logprobs: bool = True
+    canaries: int = 0
+    """How often a canary question was asked; those are in no other count, and no fault of the script hits them."""
+
     dripped: str = ""
     """Path at which a GET is answered a byte now and then."""
 
@@ -102,6 +122,15 @@ class FakeLlm:
     @property
     def asked(self) -> int:
         return len(self.bodies)
+
+    def canary(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer of the model that it is now; another one prefers the other choice."""
+        with self._lock:
+            self.canaries += 1
+            swapped = self.swapped_after is not None and self.asked >= self.swapped_after
+        choices = body["structured_outputs"]["choice"]
+        first, second = reversed(choices) if swapped else choices
+        return completion(body, first, {first: -0.25, second: -1.5} if self.keeps_logprobs else None, "length")
 
     def next_step(self, body: dict[str, Any], key: str | None) -> str | int:
         with self._lock:
@@ -126,6 +155,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if asks_canary(body):
+            self.send(self.fake.canary(body))
+            return
         step = self.fake.next_step(body, self.headers.get("Authorization"))
         if isinstance(step, int):
             echo = f"5 {self.headers.get('Authorization')} {json.dumps(body)}"  # As careless servers do.

@@ -56,7 +56,10 @@ class Actors:
     def __init__(self, store: Store, pool: Pool, gpus: int) -> None:
         """`gpus`: what Ray has in all. Raises ModelError where some actors would wait for one for ever."""
         if 0 < gpus < pool.size * pool.gpus:
-            raise ModelError(f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU, and Ray has {gpus}: lower it")
+            raise ModelError(
+                f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU (llm.tensor_parallel), and Ray has {gpus}: "
+                "lower one of them"
+            )
         self._store = store
         self._pool = pool
         self._gpus = pool.gpus if gpus else 0
