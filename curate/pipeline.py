@@ -23,7 +23,7 @@ from curate.llm import prompts
 from curate.llm.budget import spent, with_share
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
-from curate.reports import card, duplicates, openlineage, report, run_record
+from curate.reports import bill, card, duplicates, openlineage, report, run_record
 from curate.result import RunResult, StageResult
 from curate.stages import (
     arrange,
@@ -250,7 +250,8 @@ class Pipeline:
         }
         try:
             found = duplicates.counted(self.results)
-            run_record.write(self.work, self.config, corpus.parts, commits, version.hash, found)
+            run_record.write(self.work, self.config, corpus.parts, commits, version.hash, found,
+                             bill.counted(self.results, self.config))  # fmt: skip
             report.write(self.work, self.config, result)
             ended = openlineage.complete(self.config, self.run_id, datetime.now(UTC), corpus.parts, result)
             openlineage.append(self.work, ended)

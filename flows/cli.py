@@ -15,7 +15,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from flows import dedup_cli, stopping
+from flows import dedup_cli, judge_cli, stopping
 from flows.failures import describe, exit_code, is_expected, printable
 
 DEBUG = "CURATE_DEBUG"
@@ -254,6 +254,7 @@ def diff(
 
 
 app.add_typer(dedup_cli.app, name="dedup")
+app.add_typer(judge_cli.app, name="judge")
 
 
 @app.command()

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from curate.llm.answers import DEFINITIVE, Answer, Form, Request, Sampling
 from curate.llm.client import OpenAiClient
 
-TOLERANCE = 0.1
-"""Of a log-probability. PLACEHOLDER"""
+TOLERANCE = 0.3
+"""Of a log-probability. A bfloat16 logit of 16 to 32 comes in steps of 0.125: beside 60 other questions the packaged
+model's answers moved by up to 0.15, alone and after a restart by nothing."""
 
 _ASKED = (
     ("The capital of France is", (" Paris", " London")),
