@@ -170,6 +170,9 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif step == "hang":
             self.fake._stopping.wait(60)
+        elif step == "late":
+            self.fake._stopping.wait(1.5)
+            self.send(good(body, self.fake))
         elif step == "drip":
             self.drip()
         elif step == "nested":
