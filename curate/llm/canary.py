@@ -11,8 +11,8 @@ from curate.llm.client import OpenAiClient
 
 TOLERANCE = 0.3
 """Of a log-probability. A bfloat16 logit of 16 to 32 comes in steps of 0.125: beside 60 other questions the packaged
-model's answers moved by up to 0.15, alone by nothing, in float32 by 0.11. With noise of 2 % of their spread on its weights
-they moved by 0.24 (completion) and 0.81 (chat): another model is seen, one that was rounded otherwise may not be."""
+model's answers moved by up to 0.15, alone by nothing, in float32 by 0.11. With noise of 2 % of their spread on its
+weights they moved by 0.24 (completion) and 0.81 (chat): another model is seen, one rounded otherwise may not be."""
 
 _ASKED = (
     ("The capital of France is", (" Paris", " London")),
