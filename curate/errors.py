@@ -5,6 +5,7 @@ CurateError                 exit 1: the run failed; nothing was published
 ├── InputError              one object cannot be read as what the config says; fails its splits
 ├── ModelError              a model file or model server cannot be used
 │   └── JudgeError          too large a share of the judge's questions failed to give a score
+├── BudgetReached           a cap of llm.budget is reached; what was answered is kept
 ├── ConservationError       P1 broken: in != kept + rejected + quarantined; a defect of Curate
 ├── LockedError             another run holds the work folder, or publishes into the output right now
 ├── PublishConflict         another run has published since this one began; its version stays
@@ -45,6 +46,10 @@ class ModelError(CurateError):
 
 class JudgeError(ModelError):
     """More of the judge's questions failed than the config allows."""
+
+
+class BudgetReached(CurateError):
+    """What the run may ask or spend is used up; the next run goes on from what was answered."""
 
 
 class ConservationError(CurateError):

@@ -22,9 +22,10 @@ from curate.judging import evaluation
 from curate.judging.judge import rubrics
 from curate.ledger import Counts, gather
 from curate.llm import prompts
+from curate.llm.budget import spent, with_share
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
-from curate.reports import card, duplicates, openlineage, report, run_record
+from curate.reports import bill, card, duplicates, openlineage, report, run_record
 from curate.result import RunResult, StageResult
 from curate.schema import SYNTHETIC
 from curate.stages import (
@@ -99,6 +100,9 @@ class Pipeline:
     failures: list[str] = field(default_factory=list)
     missing: list[dict[str, Any]] = field(default_factory=list)
     """What failed, by content: a version holds no name and no place."""
+
+    bill: Counter[str] = field(default_factory=Counter)
+    """What this run has asked models and spent on them so far: see curate/llm/budget.py."""
 
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Of its lineage events."""
@@ -274,7 +278,8 @@ class Pipeline:
         }
         try:
             found = duplicates.counted(self.results)
-            run_record.write(self.work, self.config, corpus.parts, commits, version.hash, found)
+            run_record.write(self.work, self.config, corpus.parts, commits, version.hash, found,
+                             bill.counted(self.results, self.config))  # fmt: skip
             report.write(self.work, self.config, result)
             ended = openlineage.complete(self.config, self.run_id, datetime.now(UTC), corpus.parts, result)
             openlineage.append(self.work, ended)
@@ -301,6 +306,7 @@ class Pipeline:
                 if value.isdecimal():
                     largest[name] = max(int(value), largest.get(name, 0))
         executed = sum(o.executed for o in outcomes)
+        self.bill.update(spent(outcome.commit.counts for outcome in outcomes if outcome.commit and outcome.executed))
         seconds = time.monotonic() - began
         self.results.append(StageResult(stage, len(tasks), executed, len(failed), seconds, dict(counts), largest))
         return outcomes
@@ -336,8 +342,8 @@ class Pipeline:
     def _pool(self) -> Pool:
         assert self.config.llm
         cache = self.config.llm.cache or self.work.root / "responses"
-        gpus = 0 if self.config.llm.endpoint else 1
-        return Pool(Llm, (self.config.llm, cache), self.config.llm.replicas, gpus)
+        gpus = 0 if self.config.llm.endpoint else self.config.llm.tensor_parallel
+        return Pool(Llm, (with_share(self.config.llm, self.bill), cache), self.config.llm.replicas, gpus)
 
     def _manifest(self, counts: Counts) -> dict[str, Any]:
         """What the version depends on and what became of its input; no name, place or time."""

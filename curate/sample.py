@@ -1,5 +1,6 @@
 """A sample of the inputs, extracted and measured in this process: what a config would do, before it is run."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,12 @@ class Sample:
     read: int
     """Records that were read."""
 
+    extracted: int
+    """Documents that came of them; `documents` is drawn from these."""
+
+    share: float
+    """Of the inputs' stored bytes: those that were read, 0..1."""
+
 
 def measured_sample(config: RunConfig, number: int) -> Sample:
     """At most `number` documents, measured by the config: those with the smallest hash(seed, id) of what is read.
@@ -47,15 +54,19 @@ def measured_sample(config: RunConfig, number: int) -> Sample:
     Read are stretches of RANGE_BYTES of the inputs, in the order of hash(seed, file name, place), until they hold so
     many documents; inputs with fewer are read as a whole. Raises ConfigError, InputError or OSError.
     """
-    found = _Collected()
-    for split in _stretches(config):
+    found, stretches, bytes_read = _Collected(), _stretches(config), 0.0
+    weights = _stored_bytes(stretches)
+    for split in stretches:
         try:
             with open_input(split.planned, Disk()) as stream:
                 extract(stream, split, config, found)
         except InputError as error:
             raise InputError(f"{split.uri}: {error}") from error
+        bytes_read += weights[split.uri, split.start]
         if sum(table.num_rows for table in found.tables) >= number:
             break
+    whole_size = sum(weights.values())
+    extent = (found.read, sum(table.num_rows for table in found.tables), bytes_read / whole_size if whole_size else 0.0)
     documents = _chosen(found.tables, config.seed, number)
     values, tables = list[pa.Table](), list[pa.Table]()
     for batch in _batches(documents, config.execution.batch_documents):
@@ -63,12 +74,12 @@ def measured_sample(config: RunConfig, number: int) -> Sample:
         tables.append(rewrite(batch, config.measure))
     columns = [each.column for each in config.measured]
     if not tables:
-        return Sample(documents, no_facts(columns), found.read)
+        return Sample(documents, no_facts(columns), *extent)
     documents = pa.concat_tables(tables)
     facts = pl.concat([_frame(documents.select(FACTS)), _frame(pa.concat_tables(values))], how="horizontal")
     place = {"part": pl.lit("sample"), "shard": pl.lit("sample"), "row": pl.int_range(pl.len(), dtype=pl.Int64)}
     whole = facts.with_columns(**place).select(no_facts(columns).columns)
-    return Sample(documents, whole, found.read)
+    return Sample(documents, whole, *extent)
 
 
 def distinct_texts(config: RunConfig, number: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
@@ -105,6 +116,16 @@ def _stretches(config: RunConfig) -> list[Split]:
     found = [split for source in config.inputs for uri in source.uris for split in _of(uri, source, config)]
     distinct = {(split.uri, split.start): split for split in found}
     return sorted(distinct.values(), key=lambda s: (uniform(config.seed, _place(s), "sample"), s.uri, s.start))
+
+
+def _stored_bytes(stretches: list[Split]) -> dict[tuple[str, int], float]:
+    """uri, start -> the stretch's part of its object's bytes; those of Parquet are counted in row groups."""
+    whole: Counter[str] = Counter()
+    for split in stretches:
+        whole[split.uri] += split.end - split.start
+    return {
+        (s.uri, s.start): s.planned.size * (s.end - s.start) / whole[s.uri] if whole[s.uri] else 0.0 for s in stretches
+    }
 
 
 def _place(split: Split) -> bytes:

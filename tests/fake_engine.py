@@ -55,6 +55,16 @@ class Journal:
         return [Start(*line) for line in self._lines("starts")]
 
     @property
+    def gpus(self) -> list[str | None]:
+        """What each server that came up was shown."""
+        return self._lines("gpus")
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """Arguments of each server that came up."""
+        return self._lines("commands")
+
+    @property
     def asked(self) -> Counter[str]:
         """How often each prompt arrived."""
         return Counter(self._lines("asked"))
@@ -100,6 +110,9 @@ class Handler(fake_llm.Handler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body.get("prompt") or body["messages"][0]["content"]
+        if fake_llm.asks_canary(body) and self.engine.poll() is None:
+            self.send(self.fake.canary(body))
+            return
         with self.noting:
             self.journal.note("asked", prompt)
             number = self.journal.asked.total()
@@ -144,6 +157,8 @@ def main() -> None:
     server = fake_llm.Server(("127.0.0.1", options.port), type("Bound", (Handler,), {
         "fake": fake, "journal": journal, "engine": engine, "noting": threading.Lock(),
     }))  # fmt: skip
+    journal.note("gpus", os.environ.get("CUDA_VISIBLE_DEVICES"))
+    journal.note("commands", sys.argv)
     journal.note("starts", [os.getpgrp(), os.getpid(), engine.pid, options.port])
 
     def end_with_the_engine() -> None:

@@ -5,6 +5,7 @@
 """
 
 import json
+import math
 import re
 import socket
 import struct
@@ -15,6 +16,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+CANARIES = {
+    "The capital of France is",
+    "Two plus two makes",
+    "The sun rises in the",
+    "Answer with one word. Is ice warmer than steam? Answer:",
+}
+"""Of curate/llm/canary.py, which would take a second to import."""
 
 MODEL = "smollm2-135m-instruct"
 """The fake says that it serves the packaged model, whose tokenizer is here."""
@@ -42,6 +51,11 @@ def echoed(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     return answer
 
 
+def asks_canary(body: dict[str, Any]) -> bool:
+    """Whether it is one of the questions about the model, and about no document."""
+    return (body.get("prompt") or body["messages"][0]["content"]) in CANARIES
+
+
 def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     choices = body.get("structured_outputs", {}).get("choice")
     if body.get("echo"):
@@ -51,7 +65,9 @@ def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     if "logprobs" not in body:
         return completion(body, server.choose(body, choices), None)
     # The pieces are what a real server returns beside the choices.
-    tops = {choice: -1.0 - i for i, choice in enumerate(reversed(choices))} | {" ": -0.1, choices[0][:2]: -3.0}
+    likely = server.score and server.score(body)
+    values = [math.log(1 - likely), math.log(likely)] if likely else [-1.0 - i for i in reversed(range(len(choices)))]
+    tops = dict(zip(choices, values, strict=True)) | {" ": -0.1, choices[0][:2]: -3.0}
     return completion(body, choices[-1], tops, "length")
 
 
@@ -118,6 +134,9 @@ class FakeLlm:
     write: Callable[[dict[str, Any]], str] = lambda _: "A text."
     """Free-text answer to a question's body."""
 
+    score: Callable[[dict[str, Any]], float] | None = None
+    """Probability of the second of two choices by a question's body."""
+
     choose: Callable[[dict[str, Any], list[str]], str] = lambda _, choices: choices[-1]
     """Which choice a sampled answer is."""
 
@@ -127,6 +146,13 @@ class FakeLlm:
     models: tuple[str, ...] = (MODEL,)
     owned_by: str = "fake"
     version: Any = "0.32.0"
+    swapped_after: int | None = None
+    """Questions after which another model answers under the same name."""
+
+    keeps_logprobs: bool = True
+    canaries: int = 0
+    """How often a canary question was asked; those are in no other count, and no fault of the script hits them."""
+
     dripped: str = ""
     """Path at which a GET is answered a byte now and then."""
 
@@ -139,6 +165,15 @@ class FakeLlm:
     @property
     def asked(self) -> int:
         return len(self.bodies)
+
+    def canary(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer of the model that it is now; another one prefers the other choice."""
+        with self._lock:
+            self.canaries += 1
+            swapped = self.swapped_after is not None and self.asked >= self.swapped_after
+        choices = body["structured_outputs"]["choice"]
+        first, second = reversed(choices) if swapped else choices
+        return completion(body, first, {first: -0.25, second: -1.5} if self.keeps_logprobs else None, "length")
 
     def next_step(self, body: dict[str, Any], key: str | None) -> str | int:
         with self._lock:
@@ -163,6 +198,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if asks_canary(body):
+            self.send(self.fake.canary(body))
+            return
         step = self.fake.next_step(body, self.headers.get("Authorization"))
         if isinstance(step, int):
             echo = f"5 {self.headers.get('Authorization')} {json.dumps(body)}"  # As careless servers do.
@@ -175,6 +213,9 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.close()
         elif step == "hang":
             self.fake._stopping.wait(60)
+        elif step == "late":
+            self.fake._stopping.wait(1.5)
+            self.send(good(body, self.fake))
         elif step == "drip":
             self.drip()
         elif step == "nested":

@@ -101,6 +101,40 @@ class ExtractConfig(Strict):
     """An HTML page with more tags is quarantined."""
 
 
+Amount = Annotated[float, Field(ge=0.0)]
+
+
+class PricesConfig(Strict):
+    """Of a million tokens, in whatever currency the budget is in."""
+
+    prompt: Amount
+    completion: Amount
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What so many tokens cost."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
+
+class BudgetConfig(Strict):
+    """Caps on what one call of `curate run` asks the model; several replicas share them in equal parts.
+
+    What is in flight when a cap comes near is counted at its largest, so a cap is not passed. Answers from the cache
+    cost nothing.
+    """
+
+    requests: Positive | None = None
+    """Questions; further attempts at one are not counted."""
+
+    tokens: Positive | None = None
+    """Of prompts and answers, as the server counts them."""
+
+    money: Annotated[float, Field(gt=0)] | None = None
+    """By `llm.prices`."""
+
+    seconds: Positive | None = None
+    """Of asking, each replica by itself; the start of its server is part of it."""
+
+
 class LlmConfig(Strict):
     """The model that judges and writes: a vLLM child of ours, or an endpoint that already runs."""
 
@@ -118,14 +152,25 @@ class LlmConfig(Strict):
     """Tokens of prompt and answer together."""
 
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "bfloat16"
+    """Of our own vLLM's weights and sums. Another than bfloat16 is another model to the response cache."""
+
+    quantization: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] | None = None
+    """How our own vLLM shortens the weights, such as fp8; the names are vLLM's. Another model to the response cache."""
+
+    tensor_parallel: Positive = 1
+    """*Placement.* GPUs that one server spreads the model over."""
+
+    max_num_seqs: Positive | None = None
+    """*Placement.* Questions that vLLM works on at a time. Absent: vLLM's own choice."""
+
     gpu_memory_utilization: Share = 0.85
     """*Placement.* Share of the GPU's memory that vLLM may take."""
 
     replicas: Positive = 1
     """*Placement.* Servers, each with its own model copy."""
 
-    concurrency: Positive = 32
-    """*Placement.* Requests in flight per server."""
+    concurrency: Positive | None = None
+    """*Placement.* Requests in flight per server. Absent: as many as make it faster, see curate/llm/in_flight.py."""
 
     startup_timeout: Positive = 600
     """*Placement.* Seconds until a server must answer."""
@@ -139,9 +184,24 @@ class LlmConfig(Strict):
     cache: LocalPath | None = None
     """*Placement.* Folder of the response cache; share it between runs. Absent: `responses` in the work folder."""
 
+    budget: BudgetConfig | None = None
+    """*Placement.* What a run may ask and spend; it pauses there and publishes nothing. Absent: no cap."""
+
+    prices: PricesConfig | None = None
+    """*Placement.* What the model's tokens cost: for `budget.money`, the plan and the bill in the report."""
+
+    @model_validator(mode="after")
+    def parts_fit(self) -> Self:
+        """Refuse a cap that nothing could be measured by."""
+        if self.budget and self.budget.money is not None and self.prices is None:
+            raise ValueError(
+                "budget.money needs prices: write llm.prices with prompt and completion, per million tokens"
+            )
+        return self
+
     def identity(self) -> dict[str, object]:
         """What of this section can change an answer."""
-        values = self.model_dump(mode="json", include={"model", "revision", "max_model_len", "dtype"})
+        values = self.model_dump(mode="json", include={"model", "revision", "max_model_len", "dtype", "quantization"})
         return values | {"model": without_place(self.model)}
 
 

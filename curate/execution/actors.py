@@ -1,6 +1,6 @@
 """Ray actors for what owns a model: each opens its resource once, with its first task."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,16 @@ class _ModelActor:
 class Actors:
     """A fixed number of actors; each works on one task at a time, a dead one is replaced by the next submit."""
 
-    def __init__(self, store: Store, pool: Pool, gpus: int) -> None:
-        """`gpus`: what Ray has in all. Raises ModelError where some actors would wait for one for ever."""
-        if 0 < gpus < pool.size * pool.gpus:
-            raise ModelError(f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU, and Ray has {gpus}: lower it")
+    def __init__(self, store: Store, pool: Pool, gpus: Sequence[int]) -> None:
+        """`gpus`: of each machine of Ray's. Raises ModelError where some actors would wait for theirs for ever."""
+        if any(gpus) and pool.gpus and sum(n // pool.gpus for n in gpus) < pool.size:
+            raise ModelError(
+                f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU of one machine (llm.tensor_parallel), and "
+                f"Ray has {' + '.join(map(str, gpus))}: lower one of them"
+            )
         self._store = store
         self._pool = pool
-        self._gpus = pool.gpus if gpus else 0
+        self._gpus = pool.gpus if any(gpus) else 0
         self._all: list[Any] = []
         self._busy: dict[Any, Any] = {}
 

@@ -12,7 +12,7 @@ from typing import Any
 import ray
 
 from curate.config import ExecutionConfig
-from curate.errors import ConservationError, CurateError, asks_to_stop
+from curate.errors import CurateError, asks_to_stop
 from curate.execution import worker
 from curate.execution.actors import Actors, Pool
 from curate.execution.isolation import find_killers
@@ -156,8 +156,8 @@ class Executor:
 def _outcome(task: Task, ended: Commit | Failure) -> Outcome:
     if isinstance(ended, Commit):
         return Outcome(task, ended, executed=True)
-    if ended.is_defect:
-        raise ConservationError(ended.message)
+    if ended.ends_run:
+        raise ended.ends_run(ended.message)
     return Outcome(task, None, f"{task.name}: {ended.message}", executed=True)
 
 

@@ -49,7 +49,10 @@ class RaySession:
         if self._is_ours:
             self._begin(config)
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.cpus, self.gpus = (int(resources.get(name, 0)) for name in ("CPU", "GPU"))
+        self.cpus = int(resources.get("CPU", 0))
+        nodes: list[Any] = ray.nodes()  # type: ignore[no-untyped-call]
+        self.gpus = [int(node["Resources"].get("GPU", 0)) for node in nodes if node["Alive"]]
+        """Of each machine."""
 
     def _begin(self, config: ExecutionConfig) -> None:
         # It says on stderr that the cluster asks for a token, in every run.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
 
-from curate.errors import ConservationError, CurateError, describe
+from curate.errors import BudgetReached, ConservationError, CurateError, describe
 from curate.execution import watchers
 from curate.execution.isolation import noted
 from curate.step import ISOLATED, Commit, Rows, ShardWriter, Task, run_step
@@ -20,12 +20,16 @@ KILLED = 137
 """Exit code of a process that SIGKILL ended, as a shell gives it."""
 
 
+ENDS_RUN = (BudgetReached, ConservationError)
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a worker says of an exception."""
 
     message: str
-    is_defect: bool = False
+    ends_run: type[CurateError] | None = None
+    """What the driver raises at once, where no other task could go on either."""
 
 
 def execute(store: Store, task: Task, rows: Rows, *resource: object) -> Commit | Failure:
@@ -64,7 +68,7 @@ def told(work: Callable[[], T]) -> T | Failure:
     try:
         return work()
     except CurateError as error:
-        return Failure(str(error), isinstance(error, ConservationError))
+        return Failure(str(error), type(error) if isinstance(error, ENDS_RUN) else None)
     except MemoryError:
         # As if it had been killed: what it holds is torn, and the record that it was about is to be found.
         os._exit(KILLED)

@@ -98,6 +98,11 @@ class ResponseCache:
         with self._failing_clearly(), self._db:
             self._db.executemany(insert, rows)
 
+    def remove(self, keys: Iterable[bytes]) -> None:
+        """Delete these answers; what is not there is no error."""
+        with self._failing_clearly(), self._db:
+            self._db.executemany("delete from answers where key = ?", [(key,) for key in keys])
+
     def purge(self, text_hashes: Iterable[bytes]) -> int:
         """Delete all answers about these texts, from the disk too; how many there were.
 

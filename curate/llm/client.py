@@ -16,9 +16,11 @@ import httpx
 from curate import lineage
 from curate.errors import ModelError
 from curate.llm.answers import Answer, Request, Sampling, Status
+from curate.llm.in_flight import MOST, InFlight
 from curate.llm.server import is_safe
 
 RETRYABLE_HTTP = frozenset({408, 429, 500, 502, 503, 504})
+PUSHED_BACK = frozenset({"HTTP 429", "HTTP 503"})
 TOP_LOGPROBS = 20
 """The most that vLLM gives unless told otherwise: the choices and pieces of them."""
 
@@ -31,6 +33,7 @@ BREAK_AFTER = 8
 
 MAX_REPLY_BYTES = 16_000_000
 NOT_SENT = "not sent: the server was gone"
+NOT_ADMITTED = "not sent: the budget is used up"
 
 
 class OpenAiClient:
@@ -42,21 +45,21 @@ class OpenAiClient:
         model: str,
         *,
         api_key: str | None = None,
-        concurrency: int = 32,
+        concurrency: int | None = None,
         request_timeout: float = 120,
         retries: int = 4,
         is_healthy: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """`request_timeout` in seconds; connects with the first question.
+        """`request_timeout` in seconds; `concurrency` None: as many as make it faster.
 
-        Where `is_healthy` is given, it is asked after every failed attempt.
+        Connects with the first question. Where `is_healthy` is given, it is asked after every failed attempt.
         """
         self.base_url = base_url.rstrip("/")
         self.model = model
         self._api_key = api_key
         self._request_timeout = request_timeout
         self._retries = retries
-        self._slots = asyncio.Semaphore(concurrency)
+        self._in_flight = InFlight(concurrency)
         self._is_healthy = is_healthy
         self._asking = asyncio.Lock()
         self.is_gone = False
@@ -66,7 +69,7 @@ class OpenAiClient:
         self._http = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=request_timeout,
-            limits=httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency),
+            limits=httpx.Limits(max_connections=concurrency or MOST, max_keepalive_connections=concurrency or MOST),
             follow_redirects=False,  # the key goes to no other host
             trust_env=False,
         )
@@ -96,12 +99,18 @@ class OpenAiClient:
         """What a server says of itself; it knows our key, and this may enter a log."""
         return said.replace(self._api_key, "***") if self._api_key else said
 
-    async def ask(self, request: Request) -> Answer:
-        """The answer to one question, after retries where they may help. Raises ModelError when none can be had."""
-        async with self._slots:
+    async def ask(self, request: Request, admit: Callable[[], bool] = lambda: True) -> Answer:
+        """The answer to one question, after retries where they may help. Raises ModelError when none can be had.
+
+        `admit` is called when its turn has come; where it says no, nothing is sent.
+        """
+        async with self._in_flight.slot():
             if self.is_gone:
                 return Answer("unreachable", detail=NOT_SENT)
+            if not admit():
+                return Answer("unreachable", detail=NOT_ADMITTED)
             answer, is_lost = await self._ask_until_done(request)
+            self._in_flight.answered((answer.prompt_tokens or 0) + (answer.completion_tokens or 0))
             self._lost_in_a_row = self._lost_in_a_row + 1 if is_lost and not self.is_gone else 0
             if self._lost_in_a_row >= BREAK_AFTER:
                 raise ModelError(
@@ -123,6 +132,8 @@ class OpenAiClient:
                     answer, wait = await self._ask_once(f"{self.base_url}{path}", body, request)
                     if wait is None:
                         return answer, False
+                    if answer.status == "timeout" or answer.detail in PUSHED_BACK:
+                        self._in_flight.pushed_back()
                     if await self._has_gone() or attempt == self._retries:
                         break
                     await asyncio.sleep(max(min(wait, MAX_BACKOFF_S), backoff_s(attempt, jitter)))

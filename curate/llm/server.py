@@ -165,6 +165,9 @@ class VllmServer:
         command += ["--generation-config", "vllm"]
         if self.model.path is None and config.revision:
             command += ["--revision", config.revision]
+        command += ["--quantization", config.quantization] if config.quantization else []
+        command += ["--tensor-parallel-size", str(config.tensor_parallel)] if config.tensor_parallel > 1 else []
+        command += ["--max-num-seqs", str(config.max_num_seqs)] if config.max_num_seqs else []
         if gpu:
             return [*command, "--gpu-memory-utilization", str(config.gpu_memory_utilization)]
         # vLLM 0.32 on a CPU dies when a seeded request's prompt is split ("CPU Generator does not use offset").

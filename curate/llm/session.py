@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 import secrets
+import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from tokenizers import Tokenizer
 
 from curate.config import LlmConfig
 from curate.errors import ModelError
-from curate.llm import packaged
-from curate.llm.answers import DEFINITIVE, Answer, Request
+from curate.llm import canary, packaged
+from curate.llm.answers import DEFINITIVE, Answer, Form, Request
+from curate.llm.budget import CHARS_PER_TOKEN, Meter
 from curate.llm.cache import ResponseCache
-from curate.llm.client import NOT_SENT, OpenAiClient
+from curate.llm.client import NOT_ADMITTED, NOT_SENT, OpenAiClient
 from curate.llm.prompts import Documents
 from curate.llm.server import VllmServer
 
@@ -43,7 +45,9 @@ class Identity:
 
     model: str
     revision: str | None
-    """None: an endpoint's model whose revision the config does not say."""
+    """None: an endpoint's model whose revision the config does not say. With `+dtype` and `+quantization` where the
+    config asks for others than weights as they are in bfloat16.
+    """
 
     def __str__(self) -> str:
         """`model@revision`."""
@@ -59,19 +63,31 @@ class Llm:
         self.identity = self.identity_of(config)
         self.cache = ResponseCache(cache_folder)
         self.counts: Counter[str] = Counter()
-        """Since the start: asked, from_cache, sent, prompt_tokens, completion_tokens, server_starts."""
+        """Since the start: asked, from_cache, sent, prompt_tokens, completion_tokens, milliseconds of asking,
+        server_starts."""
 
         self._log_folder = cache_folder / "logs"
         self._runner = asyncio.Runner()
         self._server: VllmServer | None = None
         self._client: OpenAiClient | None = None
         self._given_up: str | None = None
+        self._meter = Meter(config)
+        self._known: set[Form] = set()
+        """Forms of the canary questions that the server of now was asked."""
+
+        self._met: dict[Form, list[Answer]] = {}
+        """What the model answered to the canary questions when it was met first, by any server of this Llm."""
+
+        self._unconfirmed: list[bytes] = []
+        """Keys that were put into the cache since the canary questions were last answered as at first."""
 
     @staticmethod
     def identity_of(config: LlmConfig) -> Identity:
         """Which model will answer; starts nothing, converts nothing, hashes a local folder once."""
         found = packaged.identify(config.model, config.revision)
-        return Identity(found.name, found.revision)
+        other = [how for how in (config.dtype, config.quantization) if how not in ("bfloat16", None)]
+        revision = "+".join([found.revision or "unknown", *other]) if other else found.revision
+        return Identity(found.name, revision)
 
     def close(self) -> None:
         """Stops what was started; a second call does nothing."""
@@ -96,22 +112,34 @@ class Llm:
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """One answer a request, in order. A definitive one is committed to the cache, then read from there.
 
-        Raises ModelError when the server is given up; from then on at once, whenever the cache does not suffice.
+        Raises ModelError when the server is given up, or is not the model that it was: no answer leaves here before the
+        canary questions that follow it. From then on at once, whenever the cache does not suffice. Raises BudgetReached
+        when all that may be sent was sent.
         """
         keys = [request.key(self.identity.model, self.identity.revision) for request in requests]
         self.counts["asked"] += len(requests)
         cached = self.cache.get_many(keys)
         missing = {key: request for key, request in zip(keys, requests, strict=True) if key not in cached}
         self.counts["from_cache"] += sum(key in cached for key in keys)
-        if missing and self._given_up:
+        failed = self._asked(missing) if missing else {}
+        cached |= self.cache.get_many(key for key in missing if key not in failed)
+        return [cached[key] if key in cached else failed[key] for key in keys]
+
+    def _asked(self, missing: dict[bytes, Request]) -> dict[bytes, Answer]:
+        """Those that failed; the others are in the cache then, and the model was found to be what it was."""
+        if self._given_up:
             raise ModelError(f"not asked, as the model was given up before: {self._given_up}")
+        began = time.monotonic()
         try:
-            failed = self._fetch(missing)
+            with self._meter.running():
+                failed = self._fetch(missing)
+                self._confirm()
         except ModelError as error:
             self._given_up = str(error).partition("\n")[0]
             raise
-        cached |= self.cache.get_many(key for key in missing if key not in failed)
-        return [cached[key] if key in cached else failed[key] for key in keys]
+        finally:
+            self.counts["milliseconds"] += int(1000 * (time.monotonic() - began))
+        return failed
 
     def _fetch(self, missing: dict[bytes, Request]) -> dict[bytes, Answer]:
         """Ask the server and cache what is definitive; the rest is returned.
@@ -164,13 +192,18 @@ class Llm:
     async def _send_all(self, requests: dict[bytes, Request], failed: dict[bytes, Answer]) -> None:
         """Put each answer into the cache, else into `failed`, as soon as it is there."""
         client = await self._connected()
+        await self._meet(client, {request.form for request in requests.values()})
 
         async def send(key: bytes, request: Request) -> None:
-            answer = await client.ask(request)
-            self.counts["sent"] += answer.detail != NOT_SENT
+            most = self._at_most(request)
+            answer = await client.ask(request, lambda: self._meter.reserve(*most))
+            if answer.detail not in (NOT_SENT, NOT_ADMITTED):
+                self._meter.settle(*most, answer)
+                self.counts["sent"] += 1
             if answer.status in DEFINITIVE:
                 put = {key: (request.text_hash, answer)}
                 self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash)
+                self._unconfirmed.append(key)
                 self.counts["prompt_tokens"] += answer.prompt_tokens or 0
                 self.counts["completion_tokens"] += answer.completion_tokens or 0
                 failed.pop(key, None)
@@ -183,6 +216,59 @@ class Llm:
                     group.create_task(send(key, request))
         except* ModelError as errors:
             raise errors.exceptions[0] from None
+
+    def _at_most(self, request: Request) -> tuple[int, int]:
+        """Tokens of the prompt (about, without a tokenizer) and of the longest answer; nothing without a budget."""
+        if not self._meter.is_capped:
+            return 0, 0
+        said = "".join(request.messages)
+        counted = self.documents.count(said)
+        return counted if counted is not None else len(said) // CHARS_PER_TOKEN + 1, request.sampling.max_tokens
+
+    async def _meet(self, client: OpenAiClient, forms: set[Form]) -> None:
+        """Ask the canary questions of `forms` that this client was not asked. Raises ModelError where another server of
+        this Llm answered otherwise.
+        """
+        for form in sorted(forms - self._known):
+            found = await canary.answers(client, form)
+            if client.is_gone:
+                return
+            self._known.add(form)
+            if form in self._met:
+                self._compare(self._met[form], found)
+            elif not any(canary.is_known(answer) for answer in found):
+                log.warning("%s: no canary question got an answer; a change of the model would not be seen", form)
+            self._met.setdefault(form, found)
+
+    def _confirm(self) -> None:
+        """Ask the canary questions again for what was put into the cache. Raises ModelError, and takes that out, where
+        the server is not what it was.
+        """
+        client = self._client
+        if client is None or not self._unconfirmed:
+            return
+        if self._server is None:
+            self._runner.run(client.check_server())
+        for form in sorted(self._known):
+            found = self._runner.run(canary.answers(client, form))
+            if client.is_gone:
+                return  # a server of ours, whose process had one set of weights as long as it lived
+            self._compare(self._met[form], found)
+        self._unconfirmed.clear()
+
+    def _compare(self, first: Sequence[Answer], again: Sequence[Answer]) -> None:
+        if any(canary.is_known(answer) for answer in first) and not any(canary.is_known(answer) for answer in again):
+            raise ModelError(f"the model answers no canary question any more ({again[0].status} {again[0].detail})")
+        if not (differ := canary.differing(first, again)):
+            return
+        self.cache.remove(self._unconfirmed)
+        number = len(self._unconfirmed)
+        self._unconfirmed.clear()
+        raise ModelError(
+            f"the model answered {differ} of {len(first)} canary questions otherwise at the end than at the start: "
+            f"swapped, or restarted with other weights. Its last {number} answers were taken out of the cache; see "
+            f"to it that {self.identity} is served, name another revision where it is another model, and run again"
+        )
 
     async def _connected(self) -> OpenAiClient:
         """The client of a server that runs and serves the model."""
@@ -231,6 +317,7 @@ class Llm:
         if self._client is not None:
             self._runner.run(self._client.close())
             self._client = None
+            self._known.clear()
         if self._server is not None:
             self._server.stop()
             self._server = None

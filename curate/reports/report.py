@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from curate import judge_plan
 from curate.config import RunConfig
-from curate.reports import clusters, duplicates, facts, run_record
+from curate.reports import bill, clusters, duplicates, facts, run_record
 from curate.reports.facts import FunnelRow
 from curate.reports.pages import draw, render
-from curate.reports.run_record import Measure
+from curate.reports.run_record import Measure, RunRecord
 from curate.reports.trimmed import trimmed
 from curate.result import RunResult
 from curate.storage import Store
@@ -63,7 +64,7 @@ def _contents(work: Store, config: RunConfig, result: RunResult) -> dict[str, An
         "trimmed": trimmed(work, record, with_text=config.report.samples > 0),
         "histograms": [draw(h) for m in record.measures if (h := facts.histogram(ledger, m, record.measures))],
         "by_language": run_record.by_language(record.measures),
-        "judge": _judge(config, ledger),
+        "judge": _judge(config, ledger, record),
         "quarantine": facts.quarantine(ledger),
         "synthetic_fates": facts.synthetic_reasons(ledger),
         "samples": _samples(work, config, ledger),
@@ -119,7 +120,7 @@ def _synthesis(result: RunResult) -> Mapping[str, int]:
     return {shown: counts[name] for name, shown in names.items()}
 
 
-def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:
+def _judge(config: RunConfig, ledger: Any, record: RunRecord) -> dict[str, Any] | None:
     """Scores and statuses; None where nobody was judged."""
     if config.judge is None:
         return None
@@ -133,4 +134,5 @@ def _judge(config: RunConfig, ledger: Any) -> dict[str, Any] | None:
         "histogram": draw(found) if found else None,
         "statuses": facts.statuses(ledger),
         "models": facts.models(ledger),
+        "bill": bill.lines(record.bill, judge_plan.saved(config)),
     }

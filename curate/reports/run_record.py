@@ -92,6 +92,9 @@ class RunRecord:
     dedup: Mapping[str, int] = field(default_factory=dict)
     """What the steps of deduplication counted: see reports/duplicates.py."""
 
+    bill: Mapping[str, float] = field(default_factory=dict)
+    """What judging cost: see reports/bill.py."""
+
 
 def measures_of(config: RunConfig) -> tuple[Measure, ...]:
     """The measures of a config with their bounds, in its order."""
@@ -134,6 +137,7 @@ def write(
     commits: Mapping[str, Iterable[Commit]],
     version: str | None,
     dedup: Mapping[str, int] = MappingProxyType({}),
+    bill: Mapping[str, float] = MappingProxyType({}),
 ) -> None:
     """Replace run.json. `commits`: of the stages that see all documents; `publish` in the order of its parts."""
     listed = {stage: tuple(commits[stage]) for stage in commits}
@@ -155,6 +159,7 @@ def write(
             for number, shard in enumerate(published)
         ),
         dedup=dict(dedup),
+        bill=dict(bill),
     )
     work.put(NAME, json.dumps(asdict(record), indent=1).encode())
 

@@ -27,7 +27,7 @@ DIGEST = "digest"
 
 
 def tasks(decisions: Sequence[Commit], chosen: Commit | None, config: RunConfig, identity: Identity) -> list[Task]:
-    """Tasks over stretches of the decisions; asked about are the kept documents that `chosen` names (see sample.chosen).
+    """Tasks over stretches of the decisions; asked about are the kept documents that `chosen` names: sample.chosen.
 
     How long a stretch is depends on the share that is chosen, so that a task has enough to ask.
     """
@@ -62,9 +62,12 @@ def judge_stretch(
     assert config.judge
     before = Counter(llm.counts)
     asked = sample.chosen(store, chosen, _kept(store, shard, start, rows), config)
+    writer.count("in", len(asked))
+    if asked.is_empty():
+        writer.note(DIGEST, lineage.key([]))
+        return
     places = asked.select("shard", "row", "is_synthetic")
     scores = judge(read_places(store, list(places.select("shard", "row").iter_rows()), COLUMNS), llm, config.judge)
-    writer.count("in", scores.num_rows)
     writer.write("scores", scores)
     writer.write("places", places.to_arrow())
     given = [[value.hex() if isinstance(value, bytes) else value for value in column.to_pylist()] for column in scores]

@@ -16,6 +16,7 @@ import pytest
 
 import curate
 from curate.llm.cache import ResponseCache
+from curate.stages import judge
 from tests import fake_engine
 from tests.conftest import Endpoint
 from tests.curate.inline import run_inline
@@ -190,6 +191,22 @@ def test_a_run_whose_processes_are_killed_while_it_asks_ends_as_if_undisturbed(
 
 
 @pytest.mark.slow
+def test_each_replica_is_a_server_of_its_own_on_gpus_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = fake_engine.install(tmp_path, monkeypatch)
+    monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"CPU": 2, "GPU": 4}')
+    monkeypatch.setattr(judge, "TASK_DOCUMENTS", JUDGED // 2)
+    result = curate.run(engine_config(tmp_path, tmp_path / "cache", replicas=2, tensor_parallel=2))
+    assert sums(result, "judge")["llm.sent"] == journal.asked.total() == JUDGED
+    first, second = journal.starts
+    assert first.port != second.port
+    assert first.group != second.group
+    assert sorted(journal.gpus) == ["0,1", "2,3"]
+    assert [command[command.index("--tensor-parallel-size") + 1] for command in journal.commands] == ["2", "2"]
+
+
+@pytest.mark.slow
 def test_a_run_killed_as_its_real_engine_begins_to_serve_leaves_no_process_and_no_port(tmp_path: Path) -> None:
     config = engine_config(tmp_path, tmp_path / "cache", concurrency=1)
     child = start_child(config)
@@ -216,6 +233,8 @@ def test_more_servers_than_gpus_are_refused_before_one_waits_for_ever(
 ) -> None:
     journal = fake_engine.install(tmp_path, monkeypatch)
     monkeypatch.setenv("RAY_OVERRIDE_RESOURCES", '{"GPU": 2}')
-    with pytest.raises(curate.CurateError, match=r"llm\.replicas is 3, each needs 1 GPU, and Ray has 2"):
+    with pytest.raises(
+        curate.CurateError, match=r"llm\.replicas is 3, each needs 1 GPU of one machine .*, and Ray has 2:"
+    ):
         curate.run(engine_config(tmp_path, tmp_path / "cache", replicas=3))
     assert not journal.groups

@@ -359,12 +359,15 @@ def test_where_and_how_fast_a_run_happens_is_no_part_of_its_identity(tmp_path: P
     text = GOOD + "execution: {workers: 2}\n"
     config = load(write(tmp_path / "a", text))
     placed = GOOD.replace("uri: pages", "uri: elsewhere").replace("../out", "o").replace("../work", "w")
-    placed = placed.replace("llm: {}", "llm: {concurrency: 3, cache: c}")
+    placed = placed.replace("llm: {}", "llm: {concurrency: 3, cache: c, tensor_parallel: 2, max_num_seqs: 9}")
     assert load(write(tmp_path / "b", placed)).identity() == config.identity()
     assert not PLACEMENT - {"inputs"} & set(config.identity())
     assert str(tmp_path) not in repr(config.identity())
     other = GOOD.replace("min: 1.5", "min: 1.6")
     assert load(write(tmp_path / "c", other)).identity() != config.identity()
+    for how in ("quantization: fp8", "dtype: float32"):
+        other = GOOD.replace("llm: {}", f"llm: {{{how}}}")
+        assert load(write(tmp_path / "d", other)).identity() != config.identity()
 
 
 def test_the_order_of_the_inputs_is_no_part_of_the_identity(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,18 @@ def test_a_server_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
 )
 def test_versions(version: str, safe: bool) -> None:  # noqa: FBT001 - a parameter
     assert is_safe(version) == safe
+
+
+def test_what_the_config_says_of_the_engine_reaches_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = fake_engine.install(tmp_path, monkeypatch)
+    settings = {"quantization": "fp8", "dtype": "float16", "tensor_parallel": 2, "max_num_seqs": 64}
+    for config in (LlmConfig(), LlmConfig(**settings)):  # type: ignore[arg-type]
+        server = VllmServer(ModelFolder("any", tmp_path, None), config, tmp_path / "vllm.log", "key")
+        server.start()
+        server.stop()
+    plain, full = journal.commands
+    given = dict(pairwise(full))
+    for option, value in settings.items():
+        name = "--tensor-parallel-size" if option == "tensor_parallel" else f"--{option.replace('_', '-')}"
+        assert given[name] == str(value)
+        assert name not in plain or name == "--dtype"

@@ -145,4 +145,5 @@ def test_no_server_is_a_clear_stop(tmp_path: Path) -> None:
 def test_the_identity_needs_nothing_started() -> None:
     identity = Llm.identity_of(LlmConfig())
     assert (identity.model, identity.revision) == (NAME, REVISION)
+    assert str(Llm.identity_of(LlmConfig(quantization="fp8", dtype="float16"))) == f"{NAME}@{REVISION}+float16+fp8"
     assert str(Llm.identity_of(LlmConfig(model="org/name", endpoint="http://localhost:1/v1"))) == "org/name@unknown"

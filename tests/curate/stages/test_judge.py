@@ -3,21 +3,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pytest
 
 from curate import lineage, schema
 from curate.config import JudgeConfig, LlmConfig, RunConfig
+from curate.corpus import read_rows
 from curate.errors import JudgeError, ModelError
 from curate.judging.judge import judge
 from curate.llm import client
 from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
-from curate.step import read_file, run_step
+from curate.stages import sample
+from curate.step import run_step
 from curate.storage import Store
 from tests import fake_engine, fake_llm
+from tests.curate.conftest import run_task
+from tests.curate.stages.decisions import decided
 
 LENIENT = JudgeConfig(max_failed_share=1.0)
 
@@ -136,13 +139,6 @@ def run_config(**sections: Any) -> RunConfig:
     return RunConfig.model_validate(values | {"judge": {}} | sections)
 
 
-def kept(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table.drop_columns(["text"]))
-    assert isinstance(frame, pl.DataFrame)
-    place = {"shard": pl.lit("s.parquet"), "row": pl.int_range(pl.len())}
-    return frame.with_columns(is_synthetic=pl.lit(value=False), **place)
-
-
 @pytest.mark.parametrize("sections", [
     {"judge": {"max_tokens": 2048}},
     {"judge": {}, "synthesize": {"max_source_tokens": 1648}},
@@ -153,47 +149,39 @@ def test_documents_that_could_not_fit_the_model_are_refused_before_anything_star
         run_config(**sections)
 
 
-def test_the_budget_is_drawn_by_hash_whatever_the_order() -> None:
-    table = kept(documents(*(f"Text {n}." for n in range(100))))
-    identity, ten = Identity("m", "r"), run_config(judge={"max_documents": 10})
-    [task] = stage.tasks(table, ten, identity)
-    [shuffled] = stage.tasks(table.sample(fraction=1.0, shuffle=True, seed=3), ten, identity)
-    assert task.key == shuffled.key
-    assert len(task.args[0]) == 10
-    assert stage.tasks(table, ten, Identity("m", "other"))[0].key != task.key
-    keep = {"min": 0.5, "missing": {"not_sampled": "keep", "failed": "reject"}}
-    assert stage.tasks(table, run_config(judge={"max_documents": 10, "keep": keep}), identity)[0].key == task.key
-    assert stage.tasks(kept(documents()), run_config(), identity) == []
-
-
-def test_synthetic_documents_are_all_judged_and_change_no_sample() -> None:
-    real = kept(documents(*(f"Text {n}." for n in range(100))))
-    written = kept(documents(*(f"Written {n}." for n in range(7)))).with_columns(is_synthetic=pl.lit(value=True))
-    chosen = set(stage.sample(real, 10, seed=1)["id"])
-    both = stage.sample(pl.concat([real, written]), 10, seed=1)
-    assert set(both["id"]) == chosen | set(written["id"])
-
-
-def test_a_task_commits_a_row_a_document(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stretch", [1, 4, 100])
+def test_every_kept_document_has_its_row_however_long_a_stretch_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stretch: int
+) -> None:
+    monkeypatch.setattr(stage, "TASK_DOCUMENTS", stretch)
     store = Store(tmp_path / "work")
-    halves = [documents(*(f"Text {n}." for n in range(start, start + 3))) for start in (0, 3)]
-    shards = [
-        run_step(store, "extract", f"e{n}", lambda w, h=half: w.write("documents", h)) for n, half in enumerate(halves)
-    ]
-    names = [commit.of("documents")[0].name for commit in shards]
-    rows = pl.concat([
-        kept(half).with_columns(shard=pl.lit(name), row=pl.int_range(pl.len()))
-        for half, name in zip(halves, names, strict=True)
-    ])  # fmt: skip
+    rows = [{"text": f"Text {n}.", "status": "rejected" if n % 3 == 0 else "kept"} for n in range(10)]
+    decisions = [decided(store, rows[:6]), decided(store, rows[6:])]
     with fake_llm.serve() as fake, opened(tmp_path / "cache", fake.base_url) as llm:
-        [task] = stage.tasks(rows, run_config(), llm.identity)
-        commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
-    [scores] = commit.of("scores")
-    found = read_file(store, scores.name)
-    assert found.column("id").to_pylist() == sorted(rows["id"])
-    by_id = dict(zip(rows["id"], rows["text_hash"], strict=True))
-    assert {row["id"]: row["text_hash"] for row in found.to_pylist()} == by_id
-    assert commit.counts["in"] == commit.counts["llm.sent"] == 6
+        tasks = stage.tasks(decisions, None, run_config(), llm.identity)
+        commits = [run_step(store, t.stage, t.key, lambda w, t=t: t.run(w, store, llm, *t.args)) for t in tasks]
+    found = read_rows(store, commits, "scores")
+    assert found is not None
+    kept = {lineage.text_hash(row["text"]) for row in rows if row["status"] == "kept"}
+    assert set(found["text_hash"]) == kept
+    counted, sent = (sum(commit.counts.get(name, 0) for commit in commits) for name in ("in", "llm.sent"))
+    assert len(found) == len(kept) == counted == sent
+
+
+def test_another_model_or_budget_is_another_task_and_another_bound_is_none(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    decisions = [decided(store, [{"text": "A text."}])]
+    keep = {"min": 0.5, "missing": {"not_sampled": "keep", "failed": "reject"}}
+
+    def key_of(identity: Identity, **judge: Any) -> str:
+        config = run_config(judge={"max_documents": 10} | judge)
+        return stage.tasks(decisions, run_task(store, sample.task(decisions, config)), config, identity)[0].key
+
+    mine = key_of(Identity("m", "r"))
+    assert key_of(Identity("m", "other")) != mine
+    assert key_of(Identity("m", "r"), max_documents=9) != mine
+    assert key_of(Identity("m", "r"), max_tokens=100) != mine
+    assert key_of(Identity("m", "r"), keep=keep) == mine
 
 
 def test_the_real_model_prefers_a_lecture_to_spam(tmp_path: Path, llm_endpoint: Any) -> None:

@@ -194,12 +194,12 @@ def test_the_best_judged_documents_are_asked_about() -> None:
         is_synthetic=pl.col("row") == 47,
     )
     identity = Identity("m", "r")
-    [task] = stage.tasks(table, run_config(max_documents=3), identity)
+    [task] = stage.tasks([table], run_config(max_documents=3), identity)
     assert [row for _, row in task.args[0]] == [46, 45, 44]
     shuffled = table.sample(fraction=1.0, shuffle=True, seed=1)
-    assert stage.tasks(shuffled, run_config(max_documents=3), identity)[0].key == task.key
-    assert stage.tasks(table, run_config(max_documents=3, temperature=0.1), identity)[0].key != task.key
-    assert stage.tasks(table.clear(), run_config(), identity) == []
+    assert stage.tasks([shuffled], run_config(max_documents=3), identity)[0].key == task.key
+    assert stage.tasks([table], run_config(max_documents=3, temperature=0.1), identity)[0].key != task.key
+    assert stage.tasks([table.clear()], run_config(), identity) == []
 
 
 def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_task_commits_what_adds_up(tmp_path: Path) -> None:
         fake_llm.serve("ok", "ok", 500, "ok", write=lambda _: next(turn)) as fake,
         opened(tmp_path / "cache", fake.base_url, concurrency=1) as llm,
     ):
-        [task] = stage.tasks(rows, run_config(max_failed_share=0.5), llm.identity)
+        [task] = stage.tasks([rows], run_config(max_failed_share=0.5), llm.identity)
         commit = run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
     assert {name: commit.counts[name] for name in ("in", "asked", "accepted", "rejected", "failed")} == {
         "in": 4, "asked": 4, "accepted": 2, "rejected": 1, "failed": 1,
@@ -242,7 +242,7 @@ def test_a_server_that_fails_too_often_stops_the_run(tmp_path: Path) -> None:
         fake_llm.serve(500, 500, 500, 500) as fake,
         opened(tmp_path / "cache", fake.base_url, concurrency=1) as llm,
     ):
-        [task] = stage.tasks(rows, run_config(), llm.identity)
+        [task] = stage.tasks([rows], run_config(), llm.identity)
         with pytest.raises(ModelError, match=r"4 of 4 questions got no answer: 4 synthesize\.http_error"):
             run_step(store, task.stage, task.key, lambda writer: task.run(writer, store, llm, *task.args))
 
