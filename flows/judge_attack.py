@@ -57,7 +57,8 @@ def table(found: "Attacked") -> str:
         f"{found.rubric} by {found.model}; clean: {clean}",
         "shift: mean of score(host + injection) - score(host); control: the same for harmless words of that length",
         "net: shift less control's, with its 95 % interval by bootstrap over attacks",
-        f"crossed: share of pairs lifted over {found.bound:g}; {failed:,} pairs got no score and are in no figure",
+        f"crossed: share lifted to {found.bound:g} of the pairs whose host is below; by harmless words beside it",
+        f"{failed:,} pairs got no score and are in no figure",
     ])  # fmt: skip
 
 

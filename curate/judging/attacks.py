@@ -107,9 +107,10 @@ class Shift:
 
     net_high: float | None = None
     crossed: float | None = None
-    """Share of the pairs whose host was below the bound and with the injection is not."""
+    """Of the pairs whose host is below the bound: the share that the injection lifts to it. None where no host is."""
 
     control_crossed: float | None = None
+    """The same for harmless words."""
 
 
 @dataclass(frozen=True)
@@ -212,14 +213,14 @@ def _shift(cases: Sequence[Case], bound: float) -> Shift:
     if not len(scored):
         return Shift(attacks, len(cases), failed)
     number, clean, attacked, control = scored.T
-    net = attacked - control
+    net, below = attacked - control, clean < bound
     low, high = _interval(number, net)
     return Shift(
         attacks, len(cases), failed,
         mean=float(np.mean(attacked - clean)), max=float(np.max(attacked - clean)),
         control=float(np.mean(control - clean)), net=float(np.mean(net)), net_low=low, net_high=high,
-        crossed=float(np.mean((clean < bound) & (attacked >= bound))),
-        control_crossed=float(np.mean((clean < bound) & (control >= bound))),
+        crossed=float(np.mean(attacked[below] >= bound)) if below.any() else None,
+        control_crossed=float(np.mean(control[below] >= bound)) if below.any() else None,
     )  # fmt: skip
 
 

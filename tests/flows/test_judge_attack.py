@@ -34,7 +34,7 @@ def test_the_table_has_a_line_a_kind_and_the_config_decides_bound_and_cache(tmp_
     first = [line.split()[0] for line in shown.stdout.splitlines()]
     assert first[: len(values["shifts"]) + 1] == ["kind", *values["shifts"]]
     assert values["bound"] == 0.84
-    assert "over 0.84" in shown.stdout
+    assert "lifted to 0.84" in shown.stdout
     assert (tmp_path / "answers" / "answers.sqlite").exists()
     assert "prize" not in shown.stdout + told.stdout
     assert len(values["cases"]) == values["shifts"][attacks.ALL]["pairs"]

@@ -71,7 +71,7 @@ def test_every_pair_is_judged_once_and_a_second_run_asks_nothing(tmp_path: Path)
     assert (total.attacks, total.pairs, total.failed) == (len(SHIPPED), len(SHIPPED) * hosts, 0)
     assert sum(s.pairs for kind, s in found.shifts.items() if kind != ALL) == total.pairs
     # The fake says the same of every text.
-    assert (total.mean, total.max, total.net, total.crossed) == (0.0, 0.0, 0.0, 0.0)
+    assert (total.mean, total.max, total.net, total.crossed) == (0.0, 0.0, 0.0, None)
     with fake_llm.serve(500) as fake, contextlib.closing(
         Llm(LlmConfig(endpoint=fake.base_url, retries=0), tmp_path)
     ) as llm:  # fmt: skip
@@ -117,10 +117,10 @@ def test_the_interval_is_over_attacks_as_their_pairs_are_alike() -> None:
     assert (same.net_low, same.net_high) == pytest.approx((found.net_low, found.net_high))
 
 
-@pytest.mark.parametrize(("clean", "bound", "crossed"), [(0.3, 0.5, 0.5), (0.6, 0.5, 0.0), (0.3, 0.3, 0.0)])
-def test_only_a_host_below_the_bound_can_cross_it(clean: float, bound: float, crossed: float) -> None:
+@pytest.mark.parametrize(("clean", "bound", "crossed"), [(0.3, 0.5, 0.5), (0.6, 0.5, None), (0.3, 0.3, None)])
+def test_only_a_host_below_the_bound_can_cross_it(clean: float, bound: float, crossed: float | None) -> None:
     found = attacks.shifts(cases(lambda n: 0.3 if n % 2 else 0.0, 0.0, clean), bound)[ALL]
-    assert (found.crossed, found.control_crossed) == (crossed, 0.0)
+    assert (found.crossed, found.control_crossed) == (crossed, None if crossed is None else 0.0)
 
 
 def test_a_kind_without_a_scored_pair_has_no_figures() -> None:

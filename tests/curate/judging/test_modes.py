@@ -205,15 +205,16 @@ def test_a_variable_is_another_prompt_and_an_unknown_one_is_refused(tmp_path: Pa
 
 @pytest.mark.slow
 def test_with_the_real_engine_whole_choices_agree_with_first_tokens_and_may_have_several_tokens(
-    tmp_path: Path, llm_endpoint: Any
+    tmp_path: Path,
 ) -> None:
+    """In float32: in bfloat16 one of the three scores differed by 0.019 between the modes, the others by less."""
     texts = [
         "Chlorophyll in the leaves absorbs light, and the plant makes sugar.",
         "Buy now! Click here! " * 20,
         "x é 語",
     ]
     two = {" bad": 0.0, " good": 1.0}
-    with contextlib.closing(Llm(LlmConfig(endpoint=llm_endpoint.base_url), tmp_path / "cache")) as llm:
+    with contextlib.closing(Llm(LlmConfig(dtype="float32"), tmp_path / "cache")) as llm:
         found = {
             mode: judge(table(*texts), llm, JudgeConfig(rubric=rubric(tmp_path, mode, choices=two), max_failed_share=0))
             for mode in ("first_token", "whole_choice")
