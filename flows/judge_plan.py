@@ -22,6 +22,7 @@ def table(plan: JudgePlan, name: str) -> str:
         lines.append(f"time               {_duration(plan.seconds):>15}   {by}")
     else:
         lines.append("time                     unknown   give --rate tokens/s, or --measure to ask 20 questions")
+    lines += [f"over llm.budget.{cap}: the run would pause there" for cap in plan.over]
     lines += [
         "",
         f"{'score':<20} {'rubric':<20} {'mode':<12} {'requests':>12} {'prompt tokens':>15} {'completion':>12}",

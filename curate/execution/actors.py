@@ -57,8 +57,8 @@ class Actors:
         """`gpus`: of each machine of Ray's. Raises ModelError where some actors would wait for theirs for ever."""
         if any(gpus) and pool.gpus and sum(n // pool.gpus for n in gpus) < pool.size:
             raise ModelError(
-                f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU of one machine (llm.tensor_parallel), and Ray "
-                f"has {' + '.join(map(str, gpus))}: lower one of them"
+                f"llm.replicas is {pool.size}, each needs {pool.gpus} GPU of one machine (llm.tensor_parallel), and "
+                f"Ray has {' + '.join(map(str, gpus))}: lower one of them"
             )
         self._store = store
         self._pool = pool
