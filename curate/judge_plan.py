@@ -10,7 +10,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,9 @@ class JudgePlan:
     tokens_per_second: float | None
     """Of one replica, prompts and answers."""
 
+    over: tuple[str, ...] = ()
+    """Caps of llm.budget that it would pass."""
+
     @property
     def requests(self) -> int:
         """Of all rubrics, as the other sums."""
@@ -139,7 +142,15 @@ def plan(config: RunConfig, sample: Sample, llm: Llm, tokens_per_second: float |
     )  # fmt: skip
     prices = config.llm.prices
     money = prices.of(total.prompt_tokens, total.completion_tokens) if prices else None
-    return JudgePlan(**{**vars(total), "money": money})
+    whole = replace(total, money=money)
+    caps = config.llm.budget.model_dump(exclude_none=True) if config.llm.budget else {}
+    takes = {
+        "requests": whole.requests,
+        "tokens": whole.prompt_tokens + whole.completion_tokens,
+        "money": money or 0.0,
+        "seconds": whole.seconds or 0.0,
+    }
+    return replace(whole, over=tuple(name for name, cap in caps.items() if takes[name] > cap))
 
 
 def passing(config: RunConfig, sample: Sample) -> list[tuple[bytes, str]]:

@@ -29,17 +29,15 @@ def spent(counts: Iterable[Mapping[str, int]]) -> Counter[str]:
 
 
 def with_share(config: LlmConfig, bill: Mapping[str, int]) -> LlmConfig:
-    """The config of one replica: of each cap what `bill` leaves of it, divided by the replicas; seconds are not, as
-    replicas work side by side.
+    """The config of one replica: of each cap its part of what `bill` leaves. Replicas ask side by side, so each has all
+    of the seconds that are left, and the bill's are divided.
     """
     if config.budget is None:
         return config
-    used = _used(bill, config)
-    caps = config.budget.model_dump(exclude_none=True)
-    left = {
-        name: max(0, cap - used[name]) / (1 if name == "seconds" else config.replicas) for name, cap in caps.items()
-    }
-    whole = {name: value if name == "money" else int(value) for name, value in left.items()}
+    used, whole = _used(bill, config), dict[str, float]()
+    for name, cap in config.budget.model_dump(exclude_none=True).items():
+        left = cap - used[name] / config.replicas if name == "seconds" else (cap - used[name]) / config.replicas
+        whole[name] = max(0.0, left) if name == "money" else max(0, int(left))
     return config.model_copy(update={"budget": config.budget.model_copy(update=whole)})
 
 

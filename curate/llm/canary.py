@@ -4,10 +4,15 @@ They are asked when a server is connected and after each batch of questions: the
 other weights are loaded under it. Their answers are in no cache and no count of documents.
 """
 
+import logging
 from collections.abc import Sequence
 
+from curate.errors import ModelError
 from curate.llm.answers import DEFINITIVE, Answer, Form, Request, Sampling
-from curate.llm.client import OpenAiClient
+from curate.llm.cache import ResponseCache
+from curate.llm.client import OpenAiClient, OtherModel
+
+log = logging.getLogger(__name__)
 
 TOLERANCE = 0.3
 """Of a log-probability. A bfloat16 logit of 16 to 32 comes in steps of 0.125: beside 60 other questions the packaged
@@ -38,7 +43,81 @@ async def answers(client: OpenAiClient, form: Form) -> list[Answer]:
             plain = Sampling(max_tokens=1, choices=question.sampling.choices, with_logprobs=False)
             answer = await client.ask(Request(bytes(16), "canary", form, question.content, plain))
         found.append(answer)
-    return found
+        if answer.status in ("timeout", "unreachable"):
+            break  # each would wait through all attempts
+    return found + [found[-1]] * (len(_ASKED) - len(found))
+
+
+class Canaries:
+    """The answers of the model as it was met first, by any server of one Llm, and what came since they were last right.
+
+    A process that is killed between an answer and its check leaves that answer in the cache.
+    """
+
+    def __init__(self, cache: ResponseCache) -> None:
+        self._cache = cache
+        self._first: dict[Form, list[Answer]] = {}
+        self._asked: set[Form] = set()
+        """Forms in which the server of now was asked."""
+
+        self.unconfirmed: list[bytes] = []
+        """Keys that were put into the cache since."""
+
+    def forget_server(self) -> None:
+        """Another one will be connected; the first answers stay."""
+        self._asked.clear()
+
+    async def meet(self, client: OpenAiClient, forms: set[Form]) -> None:
+        """Ask in those of `forms` in which this server was not asked. Raises ModelError as `confirm` does, where
+        another server answered before.
+        """
+        for form in sorted(forms - self._asked):
+            found = await answers(client, form)
+            if client.is_gone:
+                return
+            self._asked.add(form)
+            if form in self._first:
+                self._compare(self._first[form], found)
+            elif not any(is_known(answer) for answer in found):
+                log.warning("%s: no canary question got an answer; a change of the model would not be seen", form)
+            self._first.setdefault(form, found)
+
+    async def confirm(self, client: OpenAiClient, *, is_ours: bool) -> None:
+        """Ask again, and somebody else's server for its model's name. Raises ModelError, and takes what is unconfirmed
+        out of the cache, where the name or an answer differs.
+        """
+        if not self.unconfirmed:
+            return
+        if not is_ours:
+            try:
+                await client.check_server()
+            except OtherModel:
+                self._take_back()
+                raise
+        for form in sorted(self._asked):
+            found = await answers(client, form)
+            if client.is_gone:
+                return  # a server of ours, whose process had one set of weights as long as it lived
+            self._compare(self._first[form], found)
+        self.unconfirmed.clear()
+
+    def _compare(self, first: Sequence[Answer], again: Sequence[Answer]) -> None:
+        if any(map(is_known, first)) and not any(map(is_known, again)):
+            raise ModelError(f"the model answers no canary question any more ({again[0].status} {again[0].detail})")
+        if not (differ := differing(first, again)):
+            return
+        number = self._take_back()
+        raise ModelError(
+            f"the model answered {differ} of {len(first)} canary questions otherwise at the end than at the start: "
+            f"swapped, or restarted with other weights. Its last {number} answers were taken out of the cache; see to "
+            "it that the model of the config is served, name another revision where it is another, and run again"
+        )
+
+    def _take_back(self) -> int:
+        self._cache.remove(self.unconfirmed)
+        number = len(self.unconfirmed)
+        self.unconfirmed.clear()
+        return number
 
 
 def is_known(answer: Answer) -> bool:

@@ -36,6 +36,10 @@ NOT_SENT = "not sent: the server was gone"
 NOT_ADMITTED = "not sent: the budget is used up"
 
 
+class OtherModel(ModelError):
+    """The server does not serve the model."""
+
+
 class OpenAiClient:
     """Use from one event loop; close it there."""
 
@@ -88,7 +92,7 @@ class OpenAiClient:
             raise ModelError(f"{self.base_url}/models: the reply is no list of models; check llm.endpoint") from None
         if self.model not in served:
             names = self._without_key(", ".join(map(str, served)))[:500] or "nothing"
-            raise ModelError(f"{self.base_url} serves {names}; llm.model is {self.model!r}: name one that is served")
+            raise OtherModel(f"{self.base_url} serves {names}; llm.model is {self.model!r}: name one that is served")
         if is_vllm:
             reply = await self._get(f"{self.base_url.removesuffix('/v1')}/version")
             version = self._without_key(str(reply.get("version") if isinstance(reply, dict) else None))[:50]

@@ -19,10 +19,11 @@ from tokenizers import Tokenizer
 
 from curate.config import LlmConfig
 from curate.errors import ModelError
-from curate.llm import canary, packaged
-from curate.llm.answers import DEFINITIVE, Answer, Form, Request
+from curate.llm import packaged
+from curate.llm.answers import DEFINITIVE, Answer, Request
 from curate.llm.budget import CHARS_PER_TOKEN, Meter
 from curate.llm.cache import ResponseCache
+from curate.llm.canary import Canaries
 from curate.llm.client import NOT_ADMITTED, NOT_SENT, OpenAiClient
 from curate.llm.prompts import Documents
 from curate.llm.server import VllmServer
@@ -72,14 +73,7 @@ class Llm:
         self._client: OpenAiClient | None = None
         self._given_up: str | None = None
         self._meter = Meter(config)
-        self._known: set[Form] = set()
-        """Forms of the canary questions that the server of now was asked."""
-
-        self._met: dict[Form, list[Answer]] = {}
-        """What the model answered to the canary questions when it was met first, by any server of this Llm."""
-
-        self._unconfirmed: list[bytes] = []
-        """Keys that were put into the cache since the canary questions were last answered as at first."""
+        self._canaries = Canaries(self.cache)
 
     @staticmethod
     def identity_of(config: LlmConfig) -> Identity:
@@ -133,7 +127,8 @@ class Llm:
         try:
             with self._meter.running():
                 failed = self._fetch(missing)
-                self._confirm()
+                if self._client is not None:
+                    self._runner.run(self._canaries.confirm(self._client, is_ours=self._server is not None))
         except ModelError as error:
             self._given_up = str(error).partition("\n")[0]
             raise
@@ -192,7 +187,7 @@ class Llm:
     async def _send_all(self, requests: dict[bytes, Request], failed: dict[bytes, Answer]) -> None:
         """Put each answer into the cache, else into `failed`, as soon as it is there."""
         client = await self._connected()
-        await self._meet(client, {request.form for request in requests.values()})
+        await self._canaries.meet(client, {request.form for request in requests.values()})
 
         async def send(key: bytes, request: Request) -> None:
             most = self._at_most(request)
@@ -203,7 +198,7 @@ class Llm:
             if answer.status in DEFINITIVE:
                 put = {key: (request.text_hash, answer)}
                 self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash)
-                self._unconfirmed.append(key)
+                self._canaries.unconfirmed.append(key)
                 self.counts["prompt_tokens"] += answer.prompt_tokens or 0
                 self.counts["completion_tokens"] += answer.completion_tokens or 0
                 failed.pop(key, None)
@@ -224,51 +219,6 @@ class Llm:
         said = "".join(request.messages)
         counted = self.documents.count(said)
         return counted if counted is not None else len(said) // CHARS_PER_TOKEN + 1, request.sampling.max_tokens
-
-    async def _meet(self, client: OpenAiClient, forms: set[Form]) -> None:
-        """Ask the canary questions of `forms` that this client was not asked. Raises ModelError where another server of
-        this Llm answered otherwise.
-        """
-        for form in sorted(forms - self._known):
-            found = await canary.answers(client, form)
-            if client.is_gone:
-                return
-            self._known.add(form)
-            if form in self._met:
-                self._compare(self._met[form], found)
-            elif not any(canary.is_known(answer) for answer in found):
-                log.warning("%s: no canary question got an answer; a change of the model would not be seen", form)
-            self._met.setdefault(form, found)
-
-    def _confirm(self) -> None:
-        """Ask the canary questions again for what was put into the cache. Raises ModelError, and takes that out, where
-        the server is not what it was.
-        """
-        client = self._client
-        if client is None or not self._unconfirmed:
-            return
-        if self._server is None:
-            self._runner.run(client.check_server())
-        for form in sorted(self._known):
-            found = self._runner.run(canary.answers(client, form))
-            if client.is_gone:
-                return  # a server of ours, whose process had one set of weights as long as it lived
-            self._compare(self._met[form], found)
-        self._unconfirmed.clear()
-
-    def _compare(self, first: Sequence[Answer], again: Sequence[Answer]) -> None:
-        if any(canary.is_known(answer) for answer in first) and not any(canary.is_known(answer) for answer in again):
-            raise ModelError(f"the model answers no canary question any more ({again[0].status} {again[0].detail})")
-        if not (differ := canary.differing(first, again)):
-            return
-        self.cache.remove(self._unconfirmed)
-        number = len(self._unconfirmed)
-        self._unconfirmed.clear()
-        raise ModelError(
-            f"the model answered {differ} of {len(first)} canary questions otherwise at the end than at the start: "
-            f"swapped, or restarted with other weights. Its last {number} answers were taken out of the cache; see "
-            f"to it that {self.identity} is served, name another revision where it is another model, and run again"
-        )
 
     async def _connected(self) -> OpenAiClient:
         """The client of a server that runs and serves the model."""
@@ -317,7 +267,7 @@ class Llm:
         if self._client is not None:
             self._runner.run(self._client.close())
             self._client = None
-            self._known.clear()
+            self._canaries.forget_server()
         if self._server is not None:
             self._server.stop()
             self._server = None

@@ -87,6 +87,13 @@ def test_a_rate_is_measured_by_a_few_questions_that_are_kept(tmp_path: Path) -> 
         assert fake.asked == PASSING
 
 
+def test_the_plan_names_the_caps_that_it_would_pass(tmp_path: Path) -> None:
+    budget = {"requests": 5, "tokens": 10**9, "money": 1e-9, "seconds": 10**9}
+    path = config(tmp_path, "http://127.0.0.1:1/v1", {"budget": budget})
+    assert as_json(path, "--rate", "10")["over"] == ["requests", "money"]
+    assert "over llm.budget.money" in planned(path).stdout
+
+
 def test_a_terminal_gets_a_table_and_mistakes_a_sentence(tmp_path: Path) -> None:
     path = config(tmp_path, "http://127.0.0.1:1/v1")
     shown = planned(path)

@@ -60,6 +60,7 @@ def test_another_name_at_the_end_is_noticed(tmp_path: Path) -> None:
         fake.models = ("other",)
         with pytest.raises(ModelError, match="serves other"):
             llm.ask(questions(5, 10))
+        assert llm.cache.stats()["entries"] == 5
 
 
 def test_the_same_model_is_asked_little_and_counts_are_of_documents(tmp_path: Path) -> None:
