@@ -1,6 +1,5 @@
 """A rubric asked about a gold set, and how far its scores agree with the labels."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -44,7 +43,11 @@ def evaluate(rubric: Prompt, gold: Gold, llm: Llm, config: JudgeConfig) -> Evalu
         revision=llm.identity.revision,
         max_tokens=config.max_tokens,
         sees=config.sees,
-        parts={part: _agreement(of_part[part], rubric, calibration) for part in PARTS if of_part[part]},
+        parts={
+            part: _agreement(of_part[part], rubric, None if part == "choose" else calibration)
+            for part in PARTS
+            if of_part[part]
+        },
         prompt_tokens=_mean_tokens(found, "prompt_tokens"),
         completion_tokens=_mean_tokens(found, "completion_tokens"),
         calibration=calibration,
@@ -66,16 +69,17 @@ def _agreement(judged: Judged, rubric: Prompt, calibration: Calibration | None) 
     groups = [text.group or text.id for text in scored]
     measured = partial(metrics.interval, labels=labels, groups=groups)
     kappa = partial(metrics.weighted_kappa, values=[(value - low) / (high - low) for value in rubric.choices.values()])
-    mapped = np.array([calibration.apply(score) for score in scores]) if calibration else np.full(len(scores), math.nan)
+    calibrated_error = metrics.Interval(None)
+    if calibration:
+        mapped = np.array([calibration.apply(score) for score in scores])
+        calibrated_error = measured(metrics.calibration_error, (mapped - low) / (high - low))
     return Agreement(
         statuses=Counter(judgement.score.status for _, judgement in judged),
         auc=measured(metrics.auc, shares),
         spearman=measured(metrics.spearman, shares),
         kappa=measured(kappa, shares),
         calibration_error=measured(metrics.calibration_error, shares),
-        calibrated_error=measured(metrics.calibration_error, (mapped - low) / (high - low))
-        if calibration
-        else metrics.Interval(None),
+        calibrated_error=calibrated_error,
         by_language=_slices(scored, shares, labels, lambda text: text.lang),
         by_length=_slices(scored, shares, labels, _length),
         by_kind=_by_kind(scored, shares, labels),

@@ -43,7 +43,7 @@ class Agreement(Strict):
     """Of the raw score, put on 0..1 by the rubric's lowest and highest choice."""
 
     calibrated_error: Interval
-    """The same of the calibrated score."""
+    """The same of the calibrated score; not on `choose`, to which it was fitted."""
 
     by_language: Mapping[str, Slice]
     by_length: Mapping[str, Slice]

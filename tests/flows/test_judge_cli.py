@@ -61,8 +61,8 @@ def test_the_table_names_what_was_asked_and_each_part(config: Path) -> None:
 
 
 def test_prompts_are_ranked_by_their_auc_on_choose(config: Path) -> None:
-    told = "---\nname: told\nversion: 3\nkind: judge\nform: completion\nsource: a test\n"
-    told += "choices: {' no': 0, ' yes': 1}\n---\n"
+    head = "name: told\nversion: 3\nkind: judge\nform: completion\nsource: a test\nchoices: {' no': 0, ' yes': 1}"
+    told = f"---\n{head}\n---\n"
     (config.parent / "told.md").write_text(told + "<text>\n{text}\n</text>\nIs it good?{answer}\n")
     found = judged("compare", config, config, "--rubric", "educational", "--rubric", config.parent / "told.md")
     lines = found.stdout.splitlines()

@@ -56,8 +56,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> evaluation.Evaluation:
         asked_about = body["prompt"].partition("<text>\n")[2]
         number = int(asked_about.split()[2])
         is_good = asked_about.startswith("good") != (number % 7 == 5)
-        likely, other = (" good", " bad") if is_good else (" bad", " good")
-        return fake_llm.completion(body, likely, {likely: -0.1, other: -3.0}, "length")
+        choices = rubric(JudgeConfig()).choices
+        [likely, *_] = sorted(choices, key=lambda choice: -choices[choice] if is_good else choices[choice])
+        return fake_llm.completion(body, likely, {c: -0.1 if c == likely else -1.5 for c in choices}, "length")
 
     with pytest.MonkeyPatch.context() as patch, asked(tmp_path_factory.mktemp("judge")) as llm:
         patch.setitem(fake_llm.FAULTS, "ok", knowing)
@@ -85,6 +86,7 @@ def test_calibration_is_fitted_on_choose_and_helps_what_was_held_out(measured: e
     assert measured.calibration.data == gold.content_hash(GOLD.part("choose"))
     held_out = measured.parts["held_out"]
     assert measured.agreement == held_out
+    assert measured.parts["choose"].calibrated_error == Interval(None)  # It would be 0 there, whatever it is worth.
     assert held_out.calibrated_error.value is not None
     assert held_out.calibration_error.value is not None
     assert held_out.calibrated_error.value < held_out.calibration_error.value

@@ -67,7 +67,7 @@ def test_every_document_has_its_row(tmp_path: Path) -> None:
         assert 0.0 <= row["quality"] <= 1.0
         assert row["quality_source"] == "judge"
         assert row["quality_model"].startswith("smollm2-135m-instruct@")
-        assert row["quality_model"].endswith("/educational@1")
+        assert row["quality_model"].endswith("/educational@2")
 
 
 def test_equal_texts_are_asked_about_once(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_the_real_model_prefers_a_lecture_to_spam(tmp_path: Path, llm_endpoint: 
         rows = judge(documents(*texts), llm, JudgeConfig(max_failed_share=0.0, max_tokens=200)).to_pylist()
     assert [row["quality_status"] for row in rows] == ["scored"] * len(texts)
     assert rows[0]["quality"] > rows[1]["quality"]
-    assert all(0.0 <= row["quality"] <= 1.0 and 0.0 <= row["quality_entropy"] <= 1.0 for row in rows)
+    assert all(0.0 <= row["quality"] <= 1.0 and 0.0 <= row["quality_entropy"] <= 2.0 for row in rows)
 
 
 def test_a_score_of_the_real_model_is_the_same_alone_and_in_a_crowd(tmp_path: Path, llm_endpoint: Any) -> None:
