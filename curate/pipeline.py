@@ -104,6 +104,9 @@ class Pipeline:
     bill: Counter[str] = field(default_factory=Counter)
     """What this run has asked models and spent on them so far: see curate/llm/budget.py."""
 
+    learned: str | None = None
+    """How far what learned from the judge agrees with it."""
+
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     """Of its lineage events."""
 
@@ -244,6 +247,7 @@ class Pipeline:
         if not (wanted := self.config.judge.distil):
             return replace(corpus, scores=scores)
         [model] = self._run_all("train", [distil.train_task(scores, self.config)])
+        self.learned = distil.note(model)
         distilled = tuple(self._run_all("distil", distil.score_tasks(corpus.decisions, model, self.config)))
         if wanted.ask_again:
             [unsure] = self._run_all("unsure", [distil.unsure_task(distilled, scores, self.config)])
@@ -353,6 +357,7 @@ class Pipeline:
             "code": {"curate": card.package_version(), "extract": extract.VERSION, "lines": lines.VERSION,
                      "rewrite": rewrite.VERSION,
                      "measure": measure.VERSION, "dedup": dedup.VERSION, "select": select.VERSION,
+                     "judge": judge.VERSION, "distil": distil.VERSION,
                      "resolve": resolve.VERSION, "publish": publish.VERSION},
             "models": self._models(),
             "measures": list(columns_of(self.config)),
@@ -379,6 +384,8 @@ class Pipeline:
         if self.config.judge:
             for name, rubric in rubrics(self.config.judge).items():
                 notes.append(evaluation.note(self.config.judge, name, rubric, self._llm_identity()))
+        if self.learned:
+            notes.append(self.learned)
         if self.config.llm_disabled:
             notes.append("Run with --no-llm: no judge, no synthesis, and every bound on a score removed.")
         if self.failures:

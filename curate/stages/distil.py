@@ -21,6 +21,7 @@ from curate.decisions import fraction_bound
 from curate.errors import JudgeError
 from curate.judging import distil
 from curate.judging.judge import rubrics
+from curate.judging.metrics import Interval
 from curate.lineage import key
 from curate.llm.scoring import SCORED
 from curate.schema import SCORES, with_scores
@@ -75,6 +76,18 @@ def train(writer: ShardWriter, store: Store, scores: Sequence[Commit], config: R
     writer.note(AGREEMENT, json.dumps(found.to_json()))
     writer.count("learned_from", len(both) - found.documents)
     writer.count("held_out", found.documents)
+
+
+def note(model: Commit) -> str:
+    """What a reader of the scores must know of this commit of `train`."""
+    found = json.loads(model.notes[AGREEMENT])
+    ordered, told_apart = (Interval(**found[name]) for name in ("spearman", "auc"))
+    learned_from, held_out = model.counts["learned_from"], found["documents"]
+    return (
+        "Documents that the judge was not asked about have scores of a fastText model (`quality_source`: distilled), "
+        f"learned from {learned_from} of the judge's. On {held_out} held out its rank correlation with the judge is "
+        f"{ordered}, and it tells the better half from the worse with AUC {told_apart}."
+    )
 
 
 def score_tasks(decisions: Sequence[Commit], model: Commit, config: RunConfig) -> list[Task]:

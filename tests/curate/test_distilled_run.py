@@ -55,6 +55,8 @@ def test_every_document_has_a_score_and_says_who_gave_it(folder: Path) -> None:
     with serve(score=liked) as fake:
         rows = run(folder, fake, max_documents=120, distil={}, keep=keep)
         asked = fake.asked
+    [note] = json.loads((folder / "out" / "current" / "_manifest.json").read_text())["notes"][1:]
+    assert "learned from 9" in note
     sources = dict(rows["quality_source"].value_counts().iter_rows())
     assert sources == {"judge": 120, "distilled": DOCUMENTS - 120}
     assert asked < 140  # The documents, and a few questions about the model itself.
