@@ -65,8 +65,10 @@ def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     if "logprobs" not in body:
         return completion(body, server.choose(body, choices), None)
     # The pieces are what a real server returns beside the choices.
-    likely = server.score and server.score(body)
-    values = [math.log(1 - likely), math.log(likely)] if likely else [-1.0 - i for i in reversed(range(len(choices)))]
+    values = [-1.0 - i for i in reversed(range(len(choices)))]
+    if server.score and not asks_canary(body):
+        likely = server.score(body)
+        values = [math.log(likely), *[math.log((1 - likely) / (len(choices) - 1))] * (len(choices) - 1)]
     tops = dict(zip(choices, values, strict=True)) | {" ": -0.1, choices[0][:2]: -3.0}
     return completion(body, choices[-1], tops, "length")
 
@@ -135,7 +137,7 @@ class FakeLlm:
     """Free-text answer to a question's body."""
 
     score: Callable[[dict[str, Any]], float] | None = None
-    """Probability of the second of two choices by a question's body."""
+    """Probability of the first choice by a question's body; the others share the rest."""
 
     choose: Callable[[dict[str, Any], list[str]], str] = lambda _, choices: choices[-1]
     """Which choice a sampled answer is."""

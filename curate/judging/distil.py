@@ -38,7 +38,7 @@ class Agreement:
     documents: int
     spearman: Interval
     auc: Interval
-    """Of telling the texts that the judge puts above its median from the others."""
+    """Of telling the texts that the judge puts above its mean from the others; a median may be the highest score."""
 
     def to_json(self) -> dict[str, object]:
         """Every field by name."""
@@ -99,7 +99,7 @@ def learn(texts: Sequence[str], scores: Floats, ids: Sequence[bytes], seed: int,
         _train([lines[n] for n in train], bins, path)
         model = path.read_bytes()
         said, _ = Distilled(path, values).scores([lines[n] for n in test])
-    above = (judged[test] > np.median(judged[test])).astype(np.float64)
+    above = (judged[test] > np.mean(judged[test])).astype(np.float64)
     each = list(range(len(test)))
     ordered, told_apart = (interval(m, said, t, each, seed=seed) for m, t in ((spearman, judged[test]), (auc, above)))
     agreement = Agreement(len(test), ordered, told_apart)

@@ -86,7 +86,7 @@ def note(model: Commit) -> str:
     return (
         "Documents that the judge was not asked about have scores of a fastText model (`quality_source`: distilled), "
         f"learned from {learned_from} of the judge's. On {held_out} held out its rank correlation with the judge is "
-        f"{ordered}, and it tells the better half from the worse with AUC {told_apart}."
+        f"{ordered}, and it tells what the judge puts above its mean with AUC {told_apart}."
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ def test_every_document_has_a_score_and_says_who_gave_it(folder: Path) -> None:
         rows = run(folder, fake, max_documents=120, distil={}, keep=keep)
         asked = fake.asked
     [note] = json.loads((folder / "out" / "current" / "_manifest.json").read_text())["notes"][1:]
-    assert "learned from 9" in note
+    assert re.search(r"learned from \d+ .* rank correlation .* 0\.8\d+ .* AUC (1\.000|0\.9)", note)
     sources = dict(rows["quality_source"].value_counts().iter_rows())
     assert sources == {"judge": 120, "distilled": DOCUMENTS - 120}
-    assert asked < 140  # The documents, and a few questions about the model itself.
+    assert asked == 120
     assert rows["quality"].null_count() == 0
     assert rows.filter(pl.col("quality_source") == "distilled")["quality_model"].str.contains("fasttext@").all()
     texts = "".join((folder / "in" / f"{n}.jsonl").read_text() for n in range(2)).splitlines()
