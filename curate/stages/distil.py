@@ -25,6 +25,7 @@ from curate.judging.metrics import Interval
 from curate.lineage import key
 from curate.llm.scoring import SCORED
 from curate.schema import SCORES, with_scores
+from curate.stages.arrange import KEPT
 from curate.stages.judge import DIGEST
 from curate.step import Commit, ShardWriter, Task, take_rows
 from curate.storage import Store
@@ -94,7 +95,7 @@ def score_tasks(decisions: Sequence[Commit], model: Commit, config: RunConfig) -
     """One task a part."""
     what = [VERSION, distil.VERSION, model.key, config.further_scores]
     return [
-        Task("distil", key("distil", what, commit.key), commit.key, score_part, (commit, model, config))
+        Task("distil", key("distil", what, commit.notes[KEPT]), commit.key, score_part, (commit, model, config))
         for commit in decisions
     ]
 

@@ -44,9 +44,10 @@ def tasks(decisions: Sequence[Commit], chosen: Commit | None, config: RunConfig,
     number = chosen.counts.get("chosen", 0) if chosen else rows
     stretch = max(1, rows * TASK_DOCUMENTS // max(1, number))
     return [
-        Task("judge", lineage.key("judge", what, commit.key, shard.name, start), f"{shard.name} from row {start}",
-             judge_stretch, (shard, start, stretch, chosen, config))
+        Task("judge", lineage.key("judge", what, identity_of, shard.name.rpartition("/")[2], start, stretch),
+             f"{shard.name} from row {start}", judge_stretch, (shard, start, stretch, chosen, config))
         for commit in decisions
+        for identity_of in [[sample.identity(commit, config), [shard.rows for shard in commit.of("decisions")]]]
         for shard in commit.of("decisions")
         for start in range(0, shard.rows, stretch)
     ]  # fmt: skip

@@ -14,6 +14,7 @@ import polars as pl
 from curate.config import JudgeConfig, RunConfig
 from curate.corpus import slices
 from curate.lineage import key, uniform
+from curate.stages.arrange import KEPT
 from curate.step import Commit, ShardWriter, Task
 from curate.storage import Store
 
@@ -33,9 +34,15 @@ def task(decisions: Sequence[Commit], config: RunConfig) -> Task:
     """One task over all parts. The config has a budget."""
     assert config.judge
     wanted = config.judge
-    what = [VERSION, [commit.key for commit in decisions], wanted.max_documents, wanted.by, config.seed]
+    kept_rows = [identity(commit, config) for commit in decisions]
+    what = [VERSION, kept_rows, wanted.max_documents, wanted.by, config.seed]
     args = (tuple(decisions), wanted, config.seed, _measures(config))
     return Task("sample", key("sample", *what), "all documents", take_sample, args)
+
+
+def identity(decided: Commit, config: RunConfig) -> str:
+    """What of a part's decisions can change which of its documents are asked about, and what they are asked with."""
+    return decided.key if _measures(config) else decided.notes[KEPT]
 
 
 def _measures(config: RunConfig) -> dict[str, str]:

@@ -38,6 +38,7 @@ RUBRIC = rubrics(CONFIG)["quality"]
 
 def share_of_engine(args: argparse.Namespace, folder: Path) -> None:
     """Prompt tokens a second through server, client and cache, over those of the offline engine on the same prompts."""
+    del args
     given = [text.text for text in gold.load().texts][:PROMPTS]
     with contextlib.closing(Llm(LlmConfig(), folder / "cache")) as llm:
         filled = [RUBRIC.render(llm.documents.prepare(text, CONFIG.max_tokens).text) for text in given]
@@ -62,6 +63,7 @@ def share_of_engine(args: argparse.Namespace, folder: Path) -> None:
 
 def cached(args: argparse.Namespace, folder: Path) -> None:
     """Documents a second when all answers are in the cache."""
+    del args
     made = [f"Page {n}: {'some words of a text, ' * 60}" for n in range(CACHED)]
     ids = [lineage.document_id("s", str(n), b"") for n in range(CACHED)]
     table = pa.table({"id": ids, "text": made, "text_hash": [lineage.text_hash(text) for text in made]})
@@ -78,6 +80,7 @@ def cached(args: argparse.Namespace, folder: Path) -> None:
 
 def auc(args: argparse.Namespace, folder: Path) -> None:
     """How far the packaged model agrees with the shipped gold set."""
+    del args
     with contextlib.closing(Llm(LlmConfig(), folder / "cache")) as llm:
         found = evaluate(RUBRIC, gold.load(), llm, CONFIG)
     for part, agreement in found.parts.items():

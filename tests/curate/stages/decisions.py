@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from curate import lineage
 from curate.schema import DOCUMENTS
-from curate.step import Commit, run_step
+from curate.stages.arrange import KEPT
+from curate.step import Commit, ShardWriter, run_step
 from curate.storage import Store
 
 DECIDED = {
@@ -32,4 +33,9 @@ def decided(store: Store, rows: Sequence[dict[str, Any]], **columns: pl.DataType
         for n, (id_, hash_, row) in enumerate(zip(ids, hashes, rows, strict=True))
     ]
     frame = pl.DataFrame(made, schema=DECIDED | columns)
-    return run_step(store, "select", name, lambda writer: writer.write("decisions", frame.to_arrow()))
+
+    def write(writer: ShardWriter) -> None:
+        writer.write("decisions", frame.to_arrow())
+        writer.note(KEPT, name)
+
+    return run_step(store, "select", name, write)
