@@ -10,18 +10,15 @@ from typing import Any, TypeVar
 
 import polars as pl
 
+from curate import manifest
 from curate.config import RunConfig
 from curate.config.measures import transforms
 from curate.corpus import Part, distinct, slices
-from curate.decisions import columns_of
 from curate.errors import CurateError, ModelError, PartialRun, describe
 from curate.execution.actors import Pool
 from curate.execution.executor import Executor
 from curate.index.manifest import read as read_index
-from curate.judging import evaluation
-from curate.judging.judge import rubrics
 from curate.ledger import Counts, gather
-from curate.llm import prompts
 from curate.llm.budget import spent, with_share
 from curate.llm.session import Identity, Llm
 from curate.plan import Plan, make_plan
@@ -49,7 +46,6 @@ from curate.stages import (
 )
 from curate.step import ISOLATED, Commit, Outcome, Task
 from curate.storage import Store
-from curate.text import language
 
 LISTED = 100
 """Failures that the message of a partial run names: Prefect shows it as a state."""
@@ -269,9 +265,9 @@ class Pipeline:
         counts = gather(self.work, corpus.parts, written)
         arranged = self._run_all("arrange", arrange.tasks(distinct(corpus.parts), corpus.decisions, self.config))
         parts = self._run_all("publish", publish.tasks(arranged, self.config))
-        manifest = self._manifest(counts)
-        pages = card.pages(self.config, manifest, counts, parts, card.contents(self._kept(corpus, card.READ)))
-        version = publish.publish_version(output, self.work, parts, manifest, pages, current)
+        described = manifest.manifest(self.config, counts, self.missing, self._notes())
+        pages = card.pages(self.config, described, counts, parts, card.contents(self._kept(corpus, card.READ)))
+        version = publish.publish_version(output, self.work, parts, described, pages, current)
         result = self._result(version, counts)
         commits = {
             "published": corpus.published,
@@ -349,48 +345,8 @@ class Pipeline:
         gpus = 0 if self.config.llm.endpoint else self.config.llm.tensor_parallel
         return Pool(Llm, (with_share(self.config.llm, self.bill), cache), self.config.llm.replicas, gpus)
 
-    def _manifest(self, counts: Counts) -> dict[str, Any]:
-        """What the version depends on and what became of its input; no name, place or time."""
-        return {
-            "name": self.config.name,
-            "config": self.config.identity(),
-            "code": {"curate": card.package_version(), "extract": extract.VERSION, "lines": lines.VERSION,
-                     "rewrite": rewrite.VERSION,
-                     "measure": measure.VERSION, "dedup": dedup.VERSION, "select": select.VERSION,
-                     "judge": judge.VERSION, "distil": distil.VERSION,
-                     "resolve": resolve.VERSION, "publish": publish.VERSION},
-            "models": self._models(),
-            "measures": list(columns_of(self.config)),
-            "counts": asdict(counts),
-            "missing": sorted(self.missing, key=repr),
-            "notes": list(self._notes()),
-        }  # fmt: skip
-
-    def _models(self) -> dict[str, str | None]:
-        """Every model, prompt and tokenizer by its content."""
-        config = self.config
-        return {
-            "language": language.model_hash(config.extract.language.model),
-            "llm": str(self._llm_identity()) if config.llm else None,
-            "judge": prompts.load(config.judge.rubric, "judge").hash if config.judge else None,
-            "evaluation": evaluation.content(config.judge) if config.judge else None,
-            "synthesize": prompts.load(config.synthesize.prompt, "synthesis").hash if config.synthesize else None,
-            "tokenizer": arrange.tokenizer_hash(config.publish),
-        }
-
     def _notes(self) -> list[str]:
-        """What a reader of the data must know."""
-        notes = []
-        if self.config.judge:
-            for name, rubric in rubrics(self.config.judge).items():
-                notes.append(evaluation.note(self.config.judge, name, rubric, self._llm_identity()))
-        if self.learned:
-            notes.append(self.learned)
-        if self.config.llm_disabled:
-            notes.append("Run with --no-llm: no judge, no synthesis, and every bound on a score removed.")
-        if self.failures:
-            notes.append(f"Partial: {len(self.failures)} splits or objects failed; `_manifest.json` lists them.")
-        return notes
+        return manifest.notes(self.config, self.learned, len(self.failures))
 
     def _result(self, version: publish.Version, counts: Counts) -> RunResult:
         return RunResult(

@@ -1,18 +1,16 @@
 """One YAML file -> one frozen, strict RunConfig. The only reader of YAML and of the environment."""
 
 from curate.config.dedup import DedupConfig, LinesConfig, MinhashConfig, ShingleConfig
+from curate.config.models import JudgeConfig, LlmConfig, SynthesizeConfig
 from curate.config.run import PLACEMENT, RunConfig
 from curate.config.sections import (
     PACKAGED_LANGUAGE_MODEL,
     ExecutionConfig,
     ExtractConfig,
     InputConfig,
-    JudgeConfig,
     LanguageConfig,
-    LlmConfig,
     PublishConfig,
     ReportConfig,
-    SynthesizeConfig,
 )
 
 __all__ = [

@@ -17,15 +17,13 @@ from curate.config.dedup import DedupConfig
 from curate.config.languages import LanguageBounds, each_once, faults, with_languages
 from curate.config.lists import without_places
 from curate.config.measures import Measured, MeasureStep, measured, repeated
+from curate.config.models import JudgeConfig, LlmConfig, SynthesizeConfig
 from curate.config.sections import (
     ExecutionConfig,
     ExtractConfig,
     InputConfig,
-    JudgeConfig,
-    LlmConfig,
     PublishConfig,
     ReportConfig,
-    SynthesizeConfig,
 )
 from curate.config.values import (
     Language,

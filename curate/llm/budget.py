@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from curate.config import LlmConfig
-from curate.config.sections import BudgetConfig
+from curate.config.models import BudgetConfig
 from curate.errors import BudgetReached
 from curate.llm.answers import Answer
 
