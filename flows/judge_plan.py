@@ -70,7 +70,7 @@ def table(found: "JudgePlan", name: str) -> str:
         lines.append(f"time               {_duration(found.seconds):>15}   {by}")
     else:
         lines.append("time                     unknown   give --rate tokens/s, or --measure to ask 20 questions")
-    lines += [f"over llm.budget.{cap}: the run would pause there" for cap in plan.over]
+    lines += [f"over llm.budget.{cap}: the run would pause there" for cap in found.over]
     lines += [
         "",
         f"{'score':<20} {'rubric':<20} {'mode':<12} {'requests':>12} {'prompt tokens':>15} {'completion':>12}",

@@ -21,7 +21,8 @@ def compared(piece: str) -> str:
     """The form that is compared."""
     letters = []
     for char in piece:
-        bases = [c for c in unicodedata.normalize("NFD", char.lower()) if unicodedata.category(c) != "Mn"]
+        folded = unicodedata.normalize("NFD", char.lower())
+        bases = [c for c in folded if unicodedata.category(c) != "Mn" and c != "\0"]
         letters.append("0" if char.isdecimal() else "".join(bases) if len(bases) <= 1 else char)
     return " ".join("".join(letters).split())
 

@@ -71,7 +71,7 @@ def test_every_pair_is_judged_once_and_a_second_run_asks_nothing(tmp_path: Path)
     assert (total.attacks, total.pairs, total.failed) == (len(SHIPPED), len(SHIPPED) * hosts, 0)
     assert sum(s.pairs for kind, s in found.shifts.items() if kind != ALL) == total.pairs
     # The fake says the same of every text.
-    assert (total.mean, total.max, total.net, total.crossed) == (0.0, 0.0, 0.0, None)
+    assert (total.mean, total.max, total.net, total.crossed) == (0.0, 0.0, 0.0, 0.0)
     with fake_llm.serve(500) as fake, contextlib.closing(
         Llm(LlmConfig(endpoint=fake.base_url, retries=0), tmp_path)
     ) as llm:  # fmt: skip
