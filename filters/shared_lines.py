@@ -1,8 +1,8 @@
 """Lines and paragraphs as they compare across documents, and the texts without some of them.
 
 Two are equal that differ in case, diacritics, digits (each counts as 0) and white space alone: a run of it is one
-space, and none counts at the ends. Punctuation counts, NUL does not. CCNet (Wenzek et al. 2020, arXiv:1911.00359, 3.1) compares its
-paragraphs so, but drops punctuation.
+space, and none counts at the ends. Punctuation counts, NUL does not. CCNet (Wenzek et al. 2020, arXiv:1911.00359, 3.1)
+compares its paragraphs so, but drops punctuation.
 """
 # mypy: disable-error-code="no-untyped-def"
 # (numba infers the types of the compiled functions)
