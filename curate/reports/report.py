@@ -9,6 +9,9 @@ from typing import Any
 
 from curate import judge_plan
 from curate.config import RunConfig
+from curate.judging import evaluation
+from curate.judging.judge import rubrics
+from curate.llm.session import Llm
 from curate.reports import bill, clusters, duplicates, facts, run_record
 from curate.reports.facts import FunnelRow
 from curate.reports.pages import draw, render
@@ -122,8 +125,9 @@ def _synthesis(result: RunResult) -> Mapping[str, int]:
 
 def _judge(config: RunConfig, ledger: Any, record: RunRecord) -> dict[str, Any] | None:
     """Scores and statuses; None where nobody was judged."""
-    if config.judge is None:
+    if config.judge is None or config.llm is None:
         return None
+    identity = Llm.identity_of(config.llm)
     keep = config.judge.keep
     bounds = (keep.min, keep.max, keep.keep_fraction) if keep else (None, None, None)
     quality = Measure("judge.quality", "quality", "expected value", *bounds)
@@ -131,6 +135,7 @@ def _judge(config: RunConfig, ledger: Any, record: RunRecord) -> dict[str, Any] 
     return {
         "rubric": config.judge.rubric.rpartition("/")[2],
         "bounds": run_record.describe(keep),
+        "known": [evaluation.note(config.judge, *each, identity) for each in rubrics(config.judge).items()],
         "histogram": draw(found) if found else None,
         "statuses": facts.statuses(ledger),
         "models": facts.models(ledger),
