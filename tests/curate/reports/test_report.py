@@ -153,7 +153,7 @@ def test_headlines_and_reasons_are_those_of_the_run(small_run, mixed):
     assert run.result.version in text
     assert str(run.config.work) in text
     assert "warc.truncated" in text
-    assert "not calibrated" in text.lower()
+    assert "quality is uncalibrated" in text
 
 
 def test_removal_across_languages_is_counted_and_shown(small_run, mixed):
