@@ -169,9 +169,7 @@ def measured_rate(config: RunConfig, sample: Sample, llm: Llm) -> float | None:
     assert config.judge
     [rubric, *_] = rubrics(config.judge).values()
     texts = passing(config, sample)[: MEASURED + 1]
-    contents = [
-        rubric.render(llm.documents.prepare(t, config.judge.max_tokens, config.judge.sees).text) for _, t in texts
-    ]
+    contents = [llm.documents.content(rubric, t, config.judge.max_tokens, config.judge.sees) for _, t in texts]
     hashes = [text_hash for text_hash, _ in texts]
     scores(llm.ask, rubric, contents[:1], hashes[:1])  # starts the server
     before, began = Counter(llm.counts), time.monotonic()
@@ -229,7 +227,7 @@ def _counted(
     rubric: Prompt, texts: Sequence[tuple[bytes, str]], documents: Documents, tokens: int, sees: Any
 ) -> _Counted:
     counted = _Counted(documents)
-    contents = [rubric.render(documents.prepare(text, tokens, sees).text) for _, text in texts]
+    contents = [documents.content(rubric, text, tokens, sees) for _, text in texts]
     scores(counted.ask, rubric, contents, [text_hash for text_hash, _ in texts])
     return counted
 

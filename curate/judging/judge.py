@@ -29,10 +29,12 @@ class Judgement:
     """What one rubric made of one text."""
 
     score: Score
-    seen: float
-    """Share of the text's characters that the judge saw, 0..1."""
-
     answers: Sequence[Answer]
+
+    @property
+    def seen(self) -> float | None:
+        """Share of the text's characters that the judge saw, 0..1."""
+        return self.answers[0].seen
 
 
 def rubrics(config: JudgeConfig) -> dict[str, Prompt]:
@@ -73,10 +75,8 @@ def judgements(
 ) -> list[Judgement]:
     """One a text, in their order."""
     llm.documents.check_choices(rubric)
-    prepared = [llm.documents.prepare(text, config.max_tokens, config.sees) for text in texts]
-    llm.counts["cut"] += sum(each.cut for each in prepared)
-    found = scores(partial(_ask, llm), rubric, [rubric.render(each.text) for each in prepared], text_hashes)
-    return [Judgement(score, each.seen, answers) for each, (score, answers) in zip(prepared, found, strict=True)]
+    contents = [llm.documents.content(rubric, text, config.max_tokens, config.sees) for text in texts]
+    return [Judgement(*each) for each in scores(partial(_ask, llm), rubric, contents, text_hashes)]
 
 
 def _ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:

@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from curate.llm.answers import Answer, Mode, Request, Sampling
+from curate.llm.answers import Answer, Content, Mode, Request, Sampling
 from curate.llm.prompts import Prompt
 from curate.llm.scoring import Score, expected, score
 
 Ask = Callable[[Sequence[Request]], Sequence[Answer]]
 """Answers questions, in their order."""
+
+Texts = Sequence[tuple[bytes, Content]]
+"""Hash of each text, and the prompt around it."""
 
 Scored = list[tuple[Score, list[Answer]]]
 """A score for each text, and the answers that it comes from."""
@@ -25,29 +28,29 @@ CHOICE_TOKENS = 16
 """Of a sampled answer, which is to be one of the choices; of a longer one the end would be missing."""
 
 
-def scores(ask: Ask, rubric: Prompt, contents: Sequence[str], text_hashes: Sequence[bytes]) -> Scored:
+def scores(ask: Ask, rubric: Prompt, contents: Sequence[Content], text_hashes: Sequence[bytes]) -> Scored:
     """Ask about prompts that are filled with a text each. `ask` is called once or twice."""
     return _MODES[rubric.mode](ask, rubric, list(zip(text_hashes, contents, strict=True)))
 
 
-def _first_token(ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]]) -> Scored:
+def _first_token(ask: Ask, rubric: Prompt, texts: Texts) -> Scored:
     sampling = Sampling(max_tokens=1, choices=tuple(rubric.choices))
     answers = ask([_request(rubric, *text, sampling) for text in texts])
     return [(score(answer, rubric.choices), [answer]) for answer in answers]
 
 
-def _whole_choice(ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]]) -> Scored:
+def _whole_choice(ask: Ask, rubric: Prompt, texts: Texts) -> Scored:
     samplings = [Sampling(max_tokens=1, scored=choice) for choice in rubric.choices]
     return [(_of_whole_choices(a, rubric.choices), a) for a in _several(ask, rubric, texts, samplings)]
 
 
-def _sampled(ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]]) -> Scored:
+def _sampled(ask: Ask, rubric: Prompt, texts: Texts) -> Scored:
     one = Sampling(CHOICE_TOKENS, temperature=rubric.temperature, choices=tuple(rubric.choices), with_logprobs=False)
     samplings = [replace(one, seed=seed) for seed in range(rubric.samples)]
     return [(_of_samples(a, rubric.choices), a) for a in _several(ask, rubric, texts, samplings)]
 
 
-def _reasoned(ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]]) -> Scored:
+def _reasoned(ask: Ask, rubric: Prompt, texts: Texts) -> Scored:
     thinking = Sampling(rubric.budget, temperature=rubric.temperature, seed=0)
     thoughts = ask([_request(rubric, *text, thinking) for text in texts])
     # A budget that is used up is no failure: the choice is asked for all the same.
@@ -61,20 +64,18 @@ def _reasoned(ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]]) -> S
     return found
 
 
-_MODES: Mapping[Mode, Callable[[Ask, Prompt, Sequence[tuple[bytes, str]]], Scored]] = {
+_MODES: Mapping[Mode, Callable[[Ask, Prompt, Texts], Scored]] = {
     "first_token": _first_token, "whole_choice": _whole_choice, "sampled": _sampled, "reasoned": _reasoned,
 }  # fmt: skip
 
 
 def _request(
-    rubric: Prompt, text_hash: bytes, content: str, sampling: Sampling, turns: tuple[str, ...] = ()
+    rubric: Prompt, text_hash: bytes, content: Content, sampling: Sampling, turns: tuple[str, ...] = ()
 ) -> Request:
     return Request(text_hash, rubric.hash, rubric.form, content, sampling, turns)
 
 
-def _several(
-    ask: Ask, rubric: Prompt, texts: Sequence[tuple[bytes, str]], samplings: Sequence[Sampling]
-) -> list[list[Answer]]:
+def _several(ask: Ask, rubric: Prompt, texts: Texts, samplings: Sequence[Sampling]) -> list[list[Answer]]:
     """The answers to each text, asked once a sampling."""
     answers = ask([_request(rubric, *text, sampling) for text in texts for sampling in samplings])
     return [list(answers[n : n + len(samplings)]) for n in range(0, len(answers), len(samplings))]

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 
 from curate.errors import ModelError
-from curate.llm.answers import DEFINITIVE, Answer, Form, Request, Sampling
+from curate.llm.answers import DEFINITIVE, Answer, Content, Form, Request, Sampling
 from curate.llm.cache import ResponseCache
 from curate.llm.client import OpenAiClient, OtherModel
 
@@ -30,7 +30,8 @@ _ASKED = (
 def questions(form: Form) -> list[Request]:
     """The same at all times."""
     return [
-        Request(bytes(16), "canary", form, asked, Sampling(max_tokens=1, choices=choices)) for asked, choices in _ASKED
+        Request(bytes(16), "canary", form, Content.plain(asked), Sampling(max_tokens=1, choices=choices))
+        for asked, choices in _ASKED
     ]
 
 

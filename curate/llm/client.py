@@ -15,15 +15,12 @@ import httpx
 
 from curate import lineage
 from curate.errors import ModelError
-from curate.llm.answers import Answer, Request, Sampling, Status
+from curate.llm.answers import TOP_LOGPROBS, Answer, Request, Sampling, Status
 from curate.llm.in_flight import MOST, InFlight
 from curate.llm.server import is_safe
 
 RETRYABLE_HTTP = frozenset({408, 429, 500, 502, 503, 504})
 PUSHED_BACK = frozenset({"HTTP 429", "HTTP 503"})
-TOP_LOGPROBS = 20
-"""The most that vLLM gives unless told otherwise: the choices and pieces of them."""
-
 DEADLINE_REQUESTS = 3
 """All attempts at one question together may take this many times `request_timeout`."""
 
@@ -247,7 +244,7 @@ def request_body(request: Request, model: str) -> dict[str, Any]:
     if sampling.stop:
         body["stop"] = list(sampling.stop)
     if request.form == "completion":
-        body["prompt"] = request.content + (sampling.scored or "")
+        body["prompt"] = request.messages[0] + (sampling.scored or "")
     else:
         roles = ("user", "assistant")
         body["messages"] = [{"role": roles[n % 2], "content": said} for n, said in enumerate(request.messages)]

@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from curate import lineage
 from curate.config.values import Sees, Strict
 from curate.errors import ConfigError
-from curate.llm.answers import Form, Mode
+from curate.llm.answers import TOP_LOGPROBS, Content, Form, Mode
 
 FOLDER = Path(__file__).parent / "prompts"
 FENCED = "<text>\n{text}\n</text>"
@@ -31,6 +31,9 @@ of what would fit is used; Chinese has about 1, and what is too long then comes 
 
 MAX_CHARS_PER_TOKEN = 32
 """With a tokenizer: characters that are looked at for each token allowed, so a huge document is not tokenised whole."""
+
+PREPARED = 1
+"""Version of how documents are made safe and short: it is in the key of every answer."""
 
 PLACES = range(3)
 """Head, middle, tail."""
@@ -173,6 +176,20 @@ class Documents:
         self._special = {number for number, token in added.items() if token.special}
         self._chars_per_token = MAX_CHARS_PER_TOKEN if tokenizer else CHARS_PER_TOKEN
 
+    def content(self, prompt: Prompt, text: str, max_tokens: int, sees: Sees = "head") -> Content:
+        """`prompt` around `text`, prepared when it is looked at."""
+
+        def made() -> tuple[str, float]:
+            prepared = self.prepare(text, max_tokens, sees)
+            return prompt.render(prepared.text), prepared.seen
+
+        return Content((PREPARED, self._identity, max_tokens, sees), made)
+
+    @cached_property
+    def _identity(self) -> str:
+        """Of what cuts the texts."""
+        return lineage.key("tokenizer", self.tokenizer.to_str()) if self.tokenizer else "characters"
+
     def prepare(self, text: str, max_tokens: int, sees: Sees = "head") -> Prepared:
         """At most `max_tokens` tokens of `text`, with no fence and no special token in it: of its head, or of its head,
         middle and tail, a third each, with GAP between them (its tokens come on top). No character is cut in two.
@@ -210,20 +227,32 @@ class Documents:
         return len(self.tokenizer.encode(content, add_special_tokens=False).ids) if self.tokenizer else None
 
     def check_choices(self, prompt: Prompt) -> None:
-        """Raise ConfigError unless each choice is one token where one is asked for; unknown without a tokenizer."""
+        """Raise ConfigError unless each choice is one token where one is asked for, and among the likeliest that a
+        server tells, whatever it answers. Unknown without a tokenizer.
+        """
         if self.tokenizer is None or prompt.mode not in ("first_token", "reasoned"):
             return
         before = prompt.render("A text.") if prompt.form == "completion" else ""
-        tokens = self.tokenizer.encode_batch(
-            [before, *(before + choice for choice in prompt.choices)], add_special_tokens=False
+        pieces = sorted({choice[:end] for choice in prompt.choices for end in range(1, len(choice) + 1)})
+        start, *tokens = (
+            encoded.ids
+            for encoded in self.tokenizer.encode_batch(
+                [before, *(before + p for p in pieces)], add_special_tokens=False
+            )
         )
-        start = tokens[0].ids
-        for choice, whole in zip(prompt.choices, tokens[1:], strict=True):
-            if whole.ids[: len(start)] != start or len(whole.ids) != len(start) + 1:
+        single = [p for p, ids in zip(pieces, tokens, strict=True) if ids[:-1] == start]
+        for choice in prompt.choices:
+            if choice not in single:
                 raise ConfigError(
                     f"prompt {prompt.name}: choice {choice!r} is not one token of the model's after the prompt; name a "
                     "shorter word, and mind the blank before it, or use mode whole_choice"
                 )
+        if len(single) > TOP_LOGPROBS:
+            raise ConfigError(
+                f"prompt {prompt.name}: {len(prompt.choices)} choices and the pieces of them that the model has tokens "
+                f"for are {len(single)} tokens ({', '.join(map(repr, single))}), and a server tells the {TOP_LOGPROBS} "
+                "likeliest: a choice could be missing. Name fewer or shorter words, or use mode whole_choice"
+            )
 
     def _tokens(self, text: str) -> Tokens:
         """`text` without fences and special tokens; without a tokenizer, a token is CHARS_PER_TOKEN characters."""

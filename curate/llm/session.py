@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -64,8 +64,8 @@ class Llm:
         self.identity = self.identity_of(config)
         self.cache = ResponseCache(cache_folder)
         self.counts: Counter[str] = Counter()
-        """Since the start: asked, from_cache, sent, prompt_tokens, completion_tokens, milliseconds of asking,
-        server_starts."""
+        """Since the start: asked, from_cache, cut (answers about a part of a document), sent, prompt_tokens,
+        completion_tokens, milliseconds of asking, server_starts."""
 
         self._log_folder = cache_folder / "logs"
         self._runner = asyncio.Runner()
@@ -117,7 +117,9 @@ class Llm:
         self.counts["from_cache"] += sum(key in cached for key in keys)
         failed = self._asked(missing) if missing else {}
         cached |= self.cache.get_many(key for key in missing if key not in failed)
-        return [cached[key] if key in cached else failed[key] for key in keys]
+        answers = [cached[key] if key in cached else failed[key] for key in keys]
+        self.counts["cut"] += sum(answer.seen is not None and answer.seen < 1.0 for answer in answers)
+        return answers
 
     def _asked(self, missing: dict[bytes, Request]) -> dict[bytes, Answer]:
         """Those that failed; the others are in the cache then, and the model was found to be what it was."""
@@ -166,7 +168,7 @@ class Llm:
             counted = [self.documents.count(said) for said in request.messages]
             tokens = None if None in counted else sum(n for n in counted if n is not None)
             if tokens is not None and tokens + request.sampling.max_tokens > self.config.max_model_len:
-                failed[key] = Answer("over_long", prompt_tokens=tokens)
+                failed[key] = Answer("over_long", prompt_tokens=tokens, seen=request.content.made[1])
             else:
                 fitting[key] = request
         return fitting
@@ -195,6 +197,7 @@ class Llm:
             if answer.detail not in (NOT_SENT, NOT_ADMITTED):
                 self._meter.settle(*most, answer)
                 self.counts["sent"] += 1
+            answer = replace(answer, seen=request.content.made[1])
             if answer.status in DEFINITIVE:
                 put = {key: (request.text_hash, answer)}
                 self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash)

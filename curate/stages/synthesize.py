@@ -97,8 +97,6 @@ def synthesize(
 
 def question(parent: dict[str, Any], prompt: Prompt, llm: Llm, config: SynthesizeConfig, seed: int) -> Request:
     """Sampled with a seed of the document's own, so neither order nor batch decides."""
-    prepared = llm.documents.prepare(parent["text"], config.max_source_tokens)
-    llm.counts["cut"] += prepared.cut
     sampling = Sampling(
         max_tokens=config.max_tokens,
         temperature=config.temperature,
@@ -107,7 +105,8 @@ def question(parent: dict[str, Any], prompt: Prompt, llm: Llm, config: Synthesiz
         seed=lineage.uniform(seed, parent["id"], "synthesize") >> 33,  # servers take 31 bits
         stop=prompt.stop,
     )
-    return Request(parent["text_hash"], prompt.hash, prompt.form, prompt.render(prepared.text), sampling)
+    content = llm.documents.content(prompt, parent["text"], config.max_source_tokens)
+    return Request(parent["text_hash"], prompt.hash, prompt.form, content, sampling)
 
 
 def failure(answer: Answer) -> str | None:

@@ -1,14 +1,13 @@
 """The judge on the packaged model: beside vLLM's own engine, from the cache, against labels; see docs/BENCHMARKS.md.
 
-    python -m tests.bench.judge [--only NAME ...] [--budget N] [--documents N]
+    python -m tests.bench.judge [--only NAME ...] [--learn N] [--test N] [--documents N]
 
-NAME is one of share_of_engine, cached, auc, distilled. Real answers are asked for, a few minutes each on two cores.
+NAME is one of share_of_engine, cached, auc, distilled. Real answers are asked for: 10 minutes on two cores.
 """
 
 import argparse
 import contextlib
 import json
-import random
 import subprocess
 import sys
 import tempfile
@@ -16,18 +15,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from curate import lineage
 from curate.config import JudgeConfig, LlmConfig
-from curate.judging import gold, metrics
-from curate.judging.distil import Distilled, learn
+from curate.judging import gold
 from curate.judging.evaluate import evaluate
 from curate.judging.judge import judge, judgements, rubrics
 from curate.llm import packaged
 from curate.llm.session import Llm
-from tests.bench.dedup_texts import texts
+from tests.bench.distil import distilled
 from tests.bench.figure import Figure, emit, note
 from tests.fake_llm import serve
 
@@ -48,12 +45,13 @@ def share_of_engine(args: argparse.Namespace, folder: Path) -> None:
         seconds = time.perf_counter() - began
     tokens = sum(answer.prompt_tokens or 0 for each in found for answer in each.answers)
     model = packaged.resolve(LlmConfig().model, None).path
-    (folder / "prompts.json").write_text(json.dumps({"prompts": filled, "choices": list(RUBRIC.choices)}))
-    command = [sys.executable, "-m", "tests.bench.judge_engine", str(model), str(folder / "prompts.json")]
+    asked, figures = folder / "prompts.json", folder / "engine.json"
+    asked.write_text(json.dumps({"prompts": filled, "choices": list(RUBRIC.choices)}))
+    command = [sys.executable, "-m", "tests.bench.judge_engine", str(model), str(asked), str(figures)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode:
         sys.exit(f"the engine ended with {ended.returncode}: {ended.stderr.strip().splitlines()[-3:]}")
-    engine = json.loads(ended.stdout.splitlines()[-1])
+    engine = json.loads(figures.read_text())
     unit = f"prompt tokens/s over the engine's, {len(given)} texts, {tokens} tokens"
     theirs = engine["prompt_tokens"] / engine["seconds"]
     note(f"ours {seconds:.1f} s, the engine {engine['seconds']:.1f} s")
@@ -91,47 +89,6 @@ def auc(args: argparse.Namespace, folder: Path) -> None:
     )
 
 
-def distilled(args: argparse.Namespace, folder: Path) -> None:
-    """A model that learned from the judge, beside it, on labelled damage of the reference corpus."""
-    given = texts(dirty=0.2)
-    bad = {url for url, kind in given.kinds().items() if kind in ("spam", "shuffled")}
-    rows = [row for file in given.files() for row in file]
-    random.Random(1).shuffle(rows)
-    judged, rest = rows[: args.budget], rows[args.budget :]
-    asked = [row["text"] for row in judged]
-    hashes = [lineage.text_hash(text) for text in asked]
-    with contextlib.closing(Llm(LlmConfig(), folder / "cache")) as llm:
-        began = time.perf_counter()
-        found = judgements(asked, hashes, RUBRIC, llm, CONFIG)
-        note(f"{args.budget} texts judged in {time.perf_counter() - began:.0f} s")
-    known = [(row, each.score.value) for row, each in zip(judged, found, strict=True) if each.score.value is not None]
-    scores = np.array([value for _, value in known])
-    ids = [lineage.text_hash(row["text"]) for row, _ in known]
-    began = time.perf_counter()
-    learned = learn([row["text"] for row, _ in known], scores, ids, seed=1, held_out=0.2)
-    note(f"trained in {time.perf_counter() - began:.1f} s; rank correlation {learned.agreement.spearman}")
-    (folder / "model.bin").write_bytes(learned.model)
-    model = Distilled(folder / "model.bin", learned.values)
-    tested = rest[: args.documents]
-    began = time.process_time()
-    values, _ = model.scores([row["text"] for row in tested])
-    seconds = time.process_time() - began
-    good = np.array([row["url"] not in bad for row in tested], dtype=np.float64)
-    judge_good = np.array([row["url"] not in bad for row, _ in known], dtype=np.float64)
-    theirs = metrics.interval(metrics.auc, scores, judge_good, list(range(len(scores))))
-    mine = metrics.interval(metrics.auc, values, good, list(range(len(values))))
-    note(f"AUC of the judge on its sample {theirs}, of the model on {len(tested)} other texts {mine}")
-    emit(
-        Figure("distil.auc", mine.value or float("nan"), "on labelled damage", "the judge on its sample", theirs.value)
-    )
-    emit(Figure("distil.documents", len(tested) / seconds, "documents/s a core"))
-    emit(
-        Figure(
-            "distil.calls_saved", 1 - len(judged) / len(rows), "share of the documents that no model was asked about"
-        )
-    )
-
-
 BENCHMARKS: dict[str, Callable[[argparse.Namespace, Path], None]] = {
     "share_of_engine": share_of_engine, "cached": cached, "auc": auc, "distilled": distilled,
 }  # fmt: skip
@@ -140,8 +97,11 @@ BENCHMARKS: dict[str, Callable[[argparse.Namespace, Path], None]] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=[*BENCHMARKS], help="may be repeated; default: all")
-    parser.add_argument("--budget", type=int, default=800, help="texts that the judge is asked about (%(default)s)")
-    parser.add_argument("--documents", type=int, default=10_000, help="texts scored by the model (%(default)s)")
+    parser.add_argument("--learn", type=int, default=1_600, help="distilled: judged texts to learn from (%(default)s)")
+    parser.add_argument(
+        "--test", type=int, default=500, help="as many as in the corpus, and as many half bad (%(default)s)"
+    )
+    parser.add_argument("--documents", type=int, default=10_000, help="texts that the model scores (%(default)s)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="curate-bench-") as folder:
         for name in args.only or BENCHMARKS:

@@ -1,8 +1,8 @@
 """vLLM's offline engine over prompts, in a process of its own: the peer of `judge.py`.
 
-    python -m tests.bench.judge_engine MODEL PROMPTS
+    python -m tests.bench.judge_engine MODEL PROMPTS FIGURES
 
-PROMPTS: JSON with `prompts` and `choices`. Prints one line of JSON: prompt tokens and seconds, the start left out.
+PROMPTS: JSON with `prompts` and `choices`. FIGURES is written: prompt tokens and seconds, the start left out.
 """
 
 import json
@@ -16,7 +16,7 @@ os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
-def main(model: str, path: str) -> None:
+def main(model: str, path: str, figures: str) -> None:
     from vllm import LLM, SamplingParams  # type: ignore[import-not-found]  # 20 s
     from vllm.sampling_params import StructuredOutputsParams  # type: ignore[import-not-found]
 
@@ -29,7 +29,7 @@ def main(model: str, path: str) -> None:
     done = engine.generate(given["prompts"], sampling, use_tqdm=False)
     seconds = time.perf_counter() - began
     tokens = sum(len(each.prompt_token_ids) for each in done)
-    sys.stdout.write(json.dumps({"prompt_tokens": tokens, "seconds": seconds}) + "\n")
+    Path(figures).write_text(json.dumps({"prompt_tokens": tokens, "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from curate.config import LlmConfig
 from curate.errors import BudgetReached
 from curate.llm import client
-from curate.llm.answers import Answer, Request, Sampling
+from curate.llm.answers import Answer, Content, Request, Sampling
 from curate.llm.budget import Meter, spent, with_share
 from curate.llm.session import Llm
 from tests import fake_llm
@@ -34,7 +34,10 @@ def opened(folder: Path, fake: fake_llm.FakeLlm, budget: dict[str, Any] | None, 
 def questions(number: int, max_tokens: int = 1) -> list[Request]:
     choosing = Sampling(max_tokens, choices=(" bad", " good"))
     asked = "is it good, or not so good?"
-    return [Request(n.to_bytes(16, "big"), "p", "completion", f"Text {n}: {asked}", choosing) for n in range(number)]
+    return [
+        Request(n.to_bytes(16, "big"), "p", "completion", Content.plain(f"Text {n}: {asked}"), choosing)
+        for n in range(number)
+    ]
 
 
 def cost(llm: Llm) -> dict[str, float]:

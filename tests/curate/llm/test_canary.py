@@ -10,7 +10,7 @@ import pytest
 from curate.config import LlmConfig
 from curate.errors import ModelError
 from curate.llm import canary, client
-from curate.llm.answers import Answer, Form, Request, Sampling
+from curate.llm.answers import Answer, Content, Form, Request, Sampling
 from curate.llm.session import Llm
 from tests import fake_llm
 
@@ -28,11 +28,13 @@ def opened(folder: Path, fake: fake_llm.FakeLlm) -> Iterator[Llm]:
 
 def questions(first: int, last: int, form: Form = "completion") -> list[Request]:
     choosing = Sampling(1, choices=(" bad", " good"))
-    return [Request(n.to_bytes(16, "big"), "p", form, f"Text {n}?", choosing) for n in range(first, last)]
+    return [
+        Request(n.to_bytes(16, "big"), "p", form, Content.plain(f"Text {n}?"), choosing) for n in range(first, last)
+    ]
 
 
 def test_the_fake_knows_the_questions() -> None:
-    assert {question.content for question in canary.questions("chat")} == fake_llm.CANARIES
+    assert {question.messages[0] for question in canary.questions("chat")} == fake_llm.CANARIES
 
 
 @pytest.mark.parametrize("form", ["completion", "chat"])

@@ -7,14 +7,14 @@ import pytest
 
 from curate.errors import ModelError
 from curate.llm import client as client_module
-from curate.llm.answers import Answer, Request, Sampling
+from curate.llm.answers import Answer, Content, Request, Sampling
 from curate.llm.client import OpenAiClient, backoff_s
 from tests import fake_llm
 
 CHOICES = (" bad", " good")
-JUDGED = Request(b"t" * 16, "p", "completion", "Is it good?", Sampling(1, choices=CHOICES))
-CHAT = Request(b"t" * 16, "p", "chat", "Is it good?", Sampling(1, choices=CHOICES))
-WRITTEN = Request(b"t" * 16, "p", "chat", "Write.", Sampling(50, 0.7, seed=3, stop=("\n\n",)))
+JUDGED = Request(b"t" * 16, "p", "completion", Content.plain("Is it good?"), Sampling(1, choices=CHOICES))
+CHAT = Request(b"t" * 16, "p", "chat", Content.plain("Is it good?"), Sampling(1, choices=CHOICES))
+WRITTEN = Request(b"t" * 16, "p", "chat", Content.plain("Write."), Sampling(50, 0.7, seed=3, stop=("\n\n",)))
 
 
 @pytest.fixture(autouse=True)

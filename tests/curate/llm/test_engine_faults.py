@@ -15,7 +15,7 @@ import pytest
 from curate.config import LlmConfig
 from curate.errors import ModelError
 from curate.llm import client, server, session
-from curate.llm.answers import Request, Sampling
+from curate.llm.answers import Content, Request, Sampling
 from curate.llm.packaged import NAME, ModelFolder
 from curate.llm.server import VllmServer
 from curate.llm.session import Llm
@@ -48,7 +48,9 @@ def opened(folder: Path, **settings: Any) -> Iterator[Llm]:
 def ask(llm: Llm, prompts: Sequence[str]) -> list[str]:
     """The status of each answer."""
     sampling = Sampling(max_tokens=1, choices=(" bad", " good"))
-    return [a.status for a in llm.ask([Request(p.encode(), "p", "completion", p, sampling) for p in prompts])]
+    return [
+        a.status for a in llm.ask([Request(p.encode(), "p", "completion", Content.plain(p), sampling) for p in prompts])
+    ]
 
 
 def when_slow_are_asked(journal: Journal, number: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from curate.config import LlmConfig
-from curate.llm.answers import Request, Sampling
+from curate.llm.answers import Content, Request, Sampling
 from curate.llm.cache import ResponseCache
 from curate.llm.packaged import NAME, resolve
 from curate.llm.session import Llm
@@ -58,7 +58,13 @@ def planted_model(folder: Path, marker: Path) -> Path:
 def questions(batch: str) -> list[Request]:
     sampling = Sampling(max_tokens=40, temperature=0.7, seed=3)
     return [
-        Request(f"{batch}{n}".encode(), "p", "completion", f"{CANARY}. {batch} {n}: once upon a time", sampling)
+        Request(
+            f"{batch}{n}".encode(),
+            "p",
+            "completion",
+            Content.plain(f"{CANARY}. {batch} {n}: once upon a time"),
+            sampling,
+        )
         for n in range(BATCH)
     ]
 
@@ -96,7 +102,7 @@ def test_the_real_engine_killed_and_stopped_answers_all_and_logs_and_runs_nothin
             assert statuses <= {"ok", "truncated"}
             assert llm.counts["server_starts"] == starts
             assert BATCH <= llm.counts["sent"] - before <= BATCH + CONCURRENCY
-        too_long = Request(b"long", "p", "completion", CANARY * 10_000, Sampling(max_tokens=5))
+        too_long = Request(b"long", "p", "completion", Content.plain(CANARY * 10_000), Sampling(max_tokens=5))
         assert llm._client
         assert llm._runner.run(llm._client.ask(too_long)).status == "over_long"
         assert llm._server

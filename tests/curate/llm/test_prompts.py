@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -5,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from curate import lineage
 from curate.config.values import Sees
 from curate.errors import ConfigError
 from curate.llm import prompts
 from curate.llm.packaged import NAME, resolve
-from curate.llm.prompts import CHARS_PER_TOKEN, GAP, Documents
+from curate.llm.prompts import CHARS_PER_TOKEN, GAP, PREPARED, Documents
 
 HEAD = "name: mine\nversion: 1\nkind: judge\nform: completion\nsource: me\n"
 CHOICES = 'choices: {" no": 0, " yes": 1}\n'
@@ -71,6 +74,15 @@ def test_a_choice_of_several_tokens_is_refused(tmp_path: Path, tokenizer: Tokeni
     Documents(None).check_choices(prompt)
 
 
+def test_choices_of_more_pieces_than_a_server_tells_are_refused(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    words = [" excellent", " important", " ordinary", " terrible", " wonderful"]
+    for number, is_refused in ((2, False), (5, True)):
+        choices = ", ".join(f'"{word}": {n}' for n, word in enumerate(words[:number]))
+        prompt = prompts.load(write(tmp_path, f"{HEAD}choices: {{{choices}}}\n"), "judge")
+        with pytest.raises(ConfigError, match="20 likeliest") if is_refused else nullcontext():
+            Documents(tokenizer).check_choices(prompt)
+
+
 @pytest.mark.parametrize("name", JUDGES)
 def test_the_choices_of_a_shipped_judge_are_single_tokens_behind_its_prompt(name: str, tokenizer: Tokenizer) -> None:
     prompt = prompts.load(name, "judge")
@@ -79,6 +91,25 @@ def test_the_choices_of_a_shipped_judge_are_single_tokens_behind_its_prompt(name
         after = tokenizer.encode(prompt.render("A text.") + choice, add_special_tokens=False).ids
         assert after[: len(before)] == before
         assert len(after) == len(before) + 1
+    Documents(tokenizer).check_choices(prompt)
+
+
+def test_content_is_another_question_where_it_is_cut_otherwise(tokenizer: Tokenizer) -> None:
+    prompt = prompts.load("educational", "judge")
+    cuts: list[tuple[int, Sees]] = [(50, "head"), (50, "head_middle_tail"), (51, "head")]
+    found = [Documents(t).content(prompt, "word " * 99, *cut) for t in (tokenizer, None) for cut in cuts]
+    assert len({content.identity for content in found}) == len(found)
+    again = [Documents(t).content(prompt, "word " * 99, *cut) for t in (tokenizer, None) for cut in cuts]
+    assert found == again
+
+
+def test_what_is_prepared_otherwise_is_another_version(documents: Documents) -> None:
+    """Answers are found by PREPARED, not by the prompt that was sent: raise it with every change that fails here."""
+    texts = [*ATTACKS, "", " \n", "Ein längerer Satz. " * 90, "\u6587\u5b57" * 300, "\U0001f469\u200d\U0001f4bb" * 200]
+    sees: list[Sees] = ["head", "head_middle_tail"]
+    made = [asdict(documents.prepare(text, tokens, how)) for text in texts for tokens in (1, 60) for how in sees]
+    expected = "29b33de3a9bea577" if documents.tokenizer else "19944e11e1d29430"
+    assert (PREPARED, lineage.key("pinned", made)[:16]) == (1, expected)
 
 
 def test_the_hash_is_of_what_can_change_an_answer(tmp_path: Path) -> None:

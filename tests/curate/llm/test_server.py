@@ -40,10 +40,10 @@ REAL_PARENT = """
 import sys, time
 from pathlib import Path
 from curate.config import LlmConfig
-from curate.llm.answers import Request, Sampling
+from curate.llm.answers import Content, Request, Sampling
 from curate.llm.session import Llm
 llm = Llm(LlmConfig(), Path(sys.argv[1]))
-[answer] = llm.ask([Request(b"t" * 16, "p", "completion", "One, two,", Sampling(4))])
+[answer] = llm.ask([Request(b"t" * 16, "p", "completion", Content.plain("One, two,"), Sampling(4))])
 print(llm._server.pid, llm._server.port, answer.status, flush=True)
 time.sleep(600)
 """

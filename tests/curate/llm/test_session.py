@@ -10,7 +10,7 @@ import pytest
 from curate.config import LlmConfig
 from curate.errors import ModelError
 from curate.llm import client
-from curate.llm.answers import Request, Sampling
+from curate.llm.answers import Content, Request, Sampling
 from curate.llm.packaged import NAME, REVISION
 from curate.llm.session import API_KEY_VARIABLE, Llm
 from tests import fake_llm
@@ -30,7 +30,10 @@ def opened(folder: Path, fake: fake_llm.FakeLlm | None, **settings: Any) -> Iter
 
 def questions(count: int, **sampling: Any) -> list[Request]:
     options = Sampling(**({"max_tokens": 1, "choices": (" bad", " good")} | sampling))
-    return [Request(n.to_bytes(16, "big"), "p", "completion", f"Text {n}: is it good?", options) for n in range(count)]
+    return [
+        Request(n.to_bytes(16, "big"), "p", "completion", Content.plain(f"Text {n}: is it good?"), options)
+        for n in range(count)
+    ]
 
 
 def test_nothing_is_asked_twice(tmp_path: Path) -> None:
@@ -97,7 +100,9 @@ def test_one_failure_leaves_the_others_alone(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_is_not_sent(tmp_path: Path) -> None:
     with fake_llm.serve() as fake, opened(tmp_path, fake, max_model_len=100) as llm:
-        long = Request(b"l" * 16, "p", "completion", "word " * 200, Sampling(1, choices=(" bad", " good")))
+        long = Request(
+            b"l" * 16, "p", "completion", Content.plain("word " * 200), Sampling(1, choices=(" bad", " good"))
+        )
         assert [answer.status for answer in llm.ask([*questions(1), long])] == ["ok", "over_long"]
         assert fake.asked == 1
 

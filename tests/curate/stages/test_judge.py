@@ -12,6 +12,7 @@ from curate.corpus import read_rows
 from curate.errors import JudgeError, ModelError
 from curate.judging.judge import judge
 from curate.llm import client
+from curate.llm.prompts import Documents
 from curate.llm.scoring import FAILURES
 from curate.llm.session import Identity, Llm
 from curate.stages import judge as stage
@@ -132,6 +133,16 @@ def test_only_the_head_is_shown_and_the_cut_is_counted(tmp_path: Path) -> None:
         assert llm.counts["cut"] == 1
         assert all("tail" not in body["prompt"] for body in fake.bodies)
         assert all(len(body["prompt"]) < 1000 for body in fake.bodies)
+
+
+def test_of_answered_documents_no_prompt_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To make prompts takes most of a second run's time; the share that was seen is kept with the answer."""
+    given = documents("word " * 1000 + "tail", "short")
+    with fake_llm.serve() as fake, opened(tmp_path, fake.base_url) as llm:
+        first = judge(given, llm, JudgeConfig(max_tokens=50))
+        monkeypatch.setattr(Documents, "prepare", None)
+        assert judge(given, llm, JudgeConfig(max_tokens=50)) == first
+    assert [seen < 1 for seen in first.column("quality_seen").to_pylist()] == [True, False]
 
 
 def run_config(**sections: Any) -> RunConfig:
