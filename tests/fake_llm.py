@@ -60,6 +60,8 @@ def good(body: dict[str, Any], server: "FakeLlm") -> dict[str, Any]:
     choices = body.get("structured_outputs", {}).get("choice")
     if body.get("echo"):
         return echoed(body, server)
+    if not choices and "logprobs" in body:
+        return completion(body, max(server.likely, key=server.likely.__getitem__), dict(server.likely), "length")
     if not choices:
         return completion(body, server.write(body), None)
     if "logprobs" not in body:
@@ -143,13 +145,16 @@ class FakeLlm:
     """Which choice a sampled answer is."""
 
     likely: Mapping[str, float] = field(default_factory=dict)
-    """Token of an echoed prompt -> its log-probability; -9 for others."""
+    """Token -> log-probability: of an echoed prompt, -9 for others; of an answer that nothing constrains."""
 
     models: tuple[str, ...] = (MODEL,)
     owned_by: str = "fake"
     version: Any = "0.32.0"
     swapped_after: int | None = None
     """Questions after which another model answers under the same name."""
+
+    constrains: bool = True
+    """False: vLLM's field for choices is refused, as by OpenAI's own server, and the likeliest tokens are any."""
 
     keeps_logprobs: bool = True
     canaries: int = 0
@@ -173,7 +178,7 @@ class FakeLlm:
         with self._lock:
             self.canaries += 1
             swapped = self.swapped_after is not None and self.asked >= self.swapped_after
-        choices = body["structured_outputs"]["choice"]
+        choices = body.get("structured_outputs", {}).get("choice", [" yes", " no"])
         first, second = reversed(choices) if swapped else choices
         return completion(body, first, {first: -0.25, second: -1.5} if self.keeps_logprobs else None, "length")
 
@@ -200,6 +205,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if not self.fake.constrains and "structured_outputs" in body:
+            self.send({"error": {"message": "Unrecognized request argument supplied: structured_outputs"}}, status=400)
+            return
         if asks_canary(body):
             self.send(self.fake.canary(body))
             return

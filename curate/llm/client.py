@@ -6,17 +6,16 @@ BREAK_AFTER questions in a row that got no answer.
 
 import asyncio
 import contextlib
-import json
-import math
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import httpx
 
 from curate import lineage
 from curate.errors import ModelError
-from curate.llm.answers import TOP_LOGPROBS, Answer, Request, Sampling, Status
+from curate.llm.answers import Answer, Request
 from curate.llm.in_flight import MOST, InFlight
+from curate.llm.protocol import CONSTRAINED, parsed, read_reply, request_body, says_too_long, says_unconstrained
 from curate.llm.server import is_safe
 
 RETRYABLE_HTTP = frozenset({408, 429, 500, 502, 503, 504})
@@ -65,6 +64,9 @@ class OpenAiClient:
         self._asking = asyncio.Lock()
         self.is_gone = False
         """Whether `is_healthy` said no: what is asked from then on is not sent."""
+
+        self._constrains = True
+        """Whether the server takes CONSTRAINED; found with the first question that has choices."""
 
         self._lost_in_a_row = 0
         self._http = httpx.AsyncClient(
@@ -124,13 +126,12 @@ class OpenAiClient:
     async def _ask_until_done(self, request: Request) -> tuple[Answer, bool]:
         """The answer, and whether all attempts were lost."""
         answer = Answer("timeout", detail="deadline of all attempts")
-        body = request_body(request, self.model)
         jitter = request.key(self.model, None)
         path = "/completions" if request.form == "completion" else "/chat/completions"
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DEADLINE_REQUESTS * self._request_timeout):
                 for attempt in range(self._retries + 1):
-                    answer, wait = await self._ask_once(f"{self.base_url}{path}", body, request)
+                    answer, wait = await self._ask_once(f"{self.base_url}{path}", request)
                     if wait is None:
                         return answer, False
                     if answer.status == "timeout" or answer.detail in PUSHED_BACK:
@@ -147,8 +148,9 @@ class OpenAiClient:
                 self.is_gone = not await self._is_healthy()
             return self.is_gone
 
-    async def _ask_once(self, url: str, body: dict[str, Any], request: Request) -> tuple[Answer, float | None]:
+    async def _ask_once(self, url: str, request: Request) -> tuple[Answer, float | None]:
         """The answer, and how long to wait at least before another attempt; None where another would not help."""
+        body = request_body(request, self.model, constrains=self._constrains)
         try:
             async with asyncio.timeout(self._request_timeout):  # httpx's own limits start anew with every byte
                 response = await self._exchange("POST", url, body)
@@ -156,10 +158,13 @@ class OpenAiClient:
             return Answer("timeout", detail=type(error).__name__), 0.0
         except (httpx.TransportError, httpx.DecodingError) as error:
             return Answer("unreachable", detail=type(error).__name__), 0.0
+        if response.status_code == 400 and CONSTRAINED in body and says_unconstrained(response.content):
+            self._constrains = False
+            return await self._ask_once(url, request)
         if response.status_code != 200:
             return self._http_failure(response)
         try:
-            reply = json.loads(response.content, parse_constant=refuse_constant)
+            reply = parsed(response.content)
         except (ValueError, RecursionError):
             return Answer("malformed", detail="no JSON"), 0.0
         return read_reply(reply, request), None
@@ -212,123 +217,7 @@ def json_object(response: httpx.Response, url: str) -> Any:
         raise ModelError(f"{url}: the reply is no JSON; check llm.endpoint") from None
 
 
-def refuse_constant(name: str) -> NoReturn:
-    """JSON has no NaN and no Infinity; Python would take them."""
-    raise ValueError(name)
-
-
 def backoff_s(attempt: int, salt: bytes) -> float:
     """Seconds before the next attempt: doubling, times 0.5 to 1.5 by a hash: a crowd does not return at once."""
     spread = lineage.uniform(attempt, salt, "backoff") / 2**64
     return min(MAX_BACKOFF_S, BACKOFF_S * 2.0**attempt) * (0.5 + spread)
-
-
-def says_too_long(body: bytes) -> bool:
-    """Whether an error is about the context length; the words are vLLM's and OpenAI's."""
-    text = body[:10_000].lower()
-    return b"context length" in text or b"context_length_exceeded" in text or b"maximum model length" in text
-
-
-def request_body(request: Request, model: str) -> dict[str, Any]:
-    """The JSON of a question. Nothing of the document stands anywhere but in the prompt."""
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "model": model,
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "frequency_penalty": sampling.frequency_penalty,
-    }
-    if sampling.seed is not None:
-        body["seed"] = sampling.seed
-    if sampling.stop:
-        body["stop"] = list(sampling.stop)
-    if request.form == "completion":
-        body["prompt"] = request.messages[0] + (sampling.scored or "")
-    else:
-        roles = ("user", "assistant")
-        body["messages"] = [{"role": roles[n % 2], "content": said} for n, said in enumerate(request.messages)]
-    return body | choice_fields(request.form, sampling)
-
-
-def choice_fields(form: str, sampling: Sampling) -> dict[str, Any]:
-    """What makes the server answer with one of the choices and say how likely each was; empty for free text."""
-    if sampling.scored:
-        return {"echo": True, "logprobs": 1}
-    if not sampling.choices:
-        return {}
-    if not sampling.with_logprobs:
-        return {"structured_outputs": {"choice": list(sampling.choices)}}
-    asked = {"logprobs": TOP_LOGPROBS} if form == "completion" else {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
-    return {"structured_outputs": {"choice": list(sampling.choices)}, **asked}
-
-
-def read_reply(reply: Any, request: Request) -> Answer:
-    """An HTTP 200 body -> Answer; `malformed` where it is not what the protocol says."""
-    reader: Callable[[Any], tuple[Any, Any, Any]] = read_completion if request.form == "completion" else read_chat
-    try:
-        choice, usage = reply["choices"][0], reply.get("usage") or {}
-        tokens = as_count(usage.get("prompt_tokens")), as_count(usage.get("completion_tokens"))
-        if scored := request.sampling.scored:
-            return Answer("ok", "", scored_logprob(choice["logprobs"], scored, tokens[1]), *tokens)
-        text, tops, refusal = reader(choice)
-        finish = choice.get("finish_reason")
-        if finish == "content_filter" or refusal:
-            return Answer("refused", text or "", None, *tokens, finish)
-        if not isinstance(text, str):
-            return Answer("malformed", detail="no text")
-        logprobs = as_logprobs(tops) if request.sampling.choices and request.sampling.with_logprobs else None
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        return Answer("malformed", detail=type(error).__name__)
-    return Answer(status_of(text, finish, request.sampling.choices), text, logprobs, *tokens, finish)
-
-
-def status_of(text: str, finish: Any, choices: Sequence[str]) -> Status:
-    """One constrained token ends by length as a rule, and may be a piece of a choice."""
-    if choices:
-        return "ok" if text and any(choice.startswith(text) for choice in choices) else "unparsable"
-    return "truncated" if finish == "length" else "ok"
-
-
-def scored_logprob(echo: Any, scored: str, completion_tokens: int | None) -> dict[str, float]:
-    """What was to be scored -> the sum of its tokens' log-probabilities in an echoed prompt. Raises ValueError where
-    its tokens are not there, or one of them reaches into the prompt: that is another question.
-    """
-    end = len(echo["tokens"]) - (1 if completion_tokens is None else completion_tokens)
-    start, found = end, ""
-    while start and len(found) < len(scored):
-        start -= 1
-        found = echo["tokens"][start] + found
-    if found != scored:
-        raise ValueError("no token ends where the prompt does")
-    values = as_logprobs([(str(n), echo["token_logprobs"][n]) for n in range(start, end)])
-    return {scored: sum(values.values())}
-
-
-def read_completion(choice: Any) -> tuple[Any, Any, Any]:
-    """Text, (token, log-probability) pairs of the first token, refusal."""
-    tops = (choice.get("logprobs") or {}).get("top_logprobs")
-    return choice["text"], list(tops[0].items()) if tops else None, None
-
-
-def read_chat(choice: Any) -> tuple[Any, Any, Any]:
-    """As `read_completion`, for the chat form."""
-    message = choice["message"]
-    content = (choice.get("logprobs") or {}).get("content")
-    tops = [(top["token"], top["logprob"]) for top in content[0]["top_logprobs"]] if content else None
-    return message.get("content"), tops, message.get("refusal")
-
-
-def as_logprobs(tops: Any) -> dict[str, float]:
-    """Token -> log-probability. Raises TypeError or ValueError for anything that is none."""
-    if tops is None:
-        raise ValueError("no log-probabilities")
-    for _, value in tops:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value > 1e-6:
-            raise ValueError("not a log-probability")
-    return {str(token): min(float(value), 0.0) for token, value in tops}
-
-
-def as_count(value: Any) -> int | None:
-    """A number of tokens; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

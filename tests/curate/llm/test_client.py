@@ -85,6 +85,19 @@ def test_every_fault_has_its_status_and_its_number_of_attempts(
             assert answer.logprobs is None
 
 
+@pytest.mark.parametrize("request_", [JUDGED, CHAT])
+@pytest.mark.parametrize(("likeliest", "status"), [(" good", "ok"), (" the", "unparsable")])
+def test_a_server_that_constrains_nothing_is_asked_all_the_same(request_: Request, likeliest: str, status: str) -> None:
+    """Any OpenAI-compatible endpoint: the choices are found among the likeliest tokens, or the answer is none."""
+    likely = {" good": -0.5, " bad": -1.5, " the": -2.5} | {likeliest: -0.1}
+    with fake_llm.serve(constrains=False, likely=likely) as fake:
+        answers = ask(fake, request_, request_, retries=0)
+        assert fake.asked == 2
+        assert all("structured_outputs" not in body for body in fake.bodies)
+    assert [answer.status for answer in answers] == [status] * 2
+    assert answers[0].logprobs == likely
+
+
 @pytest.mark.parametrize("fault", ["hang", "drip"])
 def test_a_slow_server_is_a_timeout(fault: str) -> None:
     with fake_llm.serve(fault) as fake:
