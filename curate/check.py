@@ -9,11 +9,11 @@ import numba
 from curate.config import RunConfig
 from curate.errors import ConfigError
 from curate.index import manifest
+from curate.inputs import find_inputs
 from curate.judging import evaluation
 from curate.judging.judge import rubrics
 from curate.llm import prompts, session
 from curate.plan import check_place, format_of
-from curate.storage import find_inputs
 from curate.text.tokens import load_tokenizer
 
 

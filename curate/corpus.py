@@ -12,7 +12,8 @@ import polars as pl
 import pyarrow as pa
 
 from curate.schema import DOCUMENTS, measures_schema
-from curate.step import Commit, Shard, iterate_shards, read_file, take_rows
+from curate.shards import Shard, iterate_shards, read_file, take_rows
+from curate.step import Commit
 from curate.storage import Store
 
 FACTS = ["id", "text_hash", "url", "source", "date", "lang", "lang_score", "license", "is_synthetic", "derived_from",

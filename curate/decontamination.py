@@ -19,11 +19,12 @@ from curate.config.lists import EvaluationFile, EvaluationSet, packed
 from curate.config.sections import Fields
 from curate.config.values import unknown
 from curate.errors import ConfigError, InputError
+from curate.inputs import InputObject, find_inputs, open_input
 from curate.plan import FORMATS, Split, format_of
 from curate.readers import Record, Skipped
 from curate.reports import run_record
-from curate.step import open_parquet
-from curate.storage import Disk, InputObject, Store, find_inputs, open_input
+from curate.shards import open_parquet
+from curate.storage import Disk, Store
 from curate.text import evaluation_file
 from filters import TextBatch
 from filters.contamination import Hit, hits

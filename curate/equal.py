@@ -8,7 +8,8 @@ import numpy.typing as npt
 from curate.ascending import begins
 from curate.corpus import halves
 from curate.runs import Range, ranges_for
-from curate.step import Commit, iterate_shards
+from curate.shards import iterate_shards
+from curate.step import Commit
 from curate.storage import Store
 
 RANGE_HASHES = 2 << 20

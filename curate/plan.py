@@ -11,8 +11,9 @@ from typing import Literal
 from curate import readers
 from curate.config import InputConfig, RunConfig
 from curate.errors import ConfigError, InputError
+from curate.inputs import InputObject, find_inputs, open_input
 from curate.lineage import key
-from curate.storage import InputObject, Store, find_inputs, hash_of, open_input
+from curate.storage import Store, hash_of
 
 Format = Literal["warc", "jsonl", "parquet"]
 Codec = Literal["gzip", "zstd"]

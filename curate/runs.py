@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from curate.step import Shard, ShardWriter, open_parquet
+from curate.shards import Shard, ShardWriter, open_parquet
 from curate.storage import Store
 
 UInt64s = npt.NDArray[np.uint64]

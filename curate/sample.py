@@ -15,13 +15,14 @@ from curate.config import InputConfig, RunConfig
 from curate.config.measures import transforms
 from curate.corpus import FACTS, no_facts
 from curate.errors import InputError
+from curate.inputs import find_inputs, open_input
 from curate.lineage import uniform
 from curate.plan import Split, check_place, format_of
 from curate.schema import DOCUMENTS
 from curate.stages.extract import extract
 from curate.stages.measure import measure
 from curate.stages.rewrite import rewrite
-from curate.storage import Disk, find_inputs, open_input
+from curate.storage import Disk
 from curate.text.buffers import text_buffers
 
 RANGE_BYTES = 4_000_000

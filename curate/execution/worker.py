@@ -11,7 +11,8 @@ from typing import TypeVar
 from curate.errors import BudgetReached, ConservationError, CurateError, describe
 from curate.execution import watchers
 from curate.execution.isolation import noted
-from curate.step import ISOLATED, Commit, Rows, ShardWriter, Task, run_step
+from curate.shards import ShardWriter
+from curate.step import ISOLATED, Commit, Rows, Task, run_step
 from curate.storage import TEMPORARY, Store
 
 T = TypeVar("T")

@@ -32,9 +32,9 @@ from curate.index.segments import (
 )
 from curate.runs import KEY
 from curate.schema import ID
+from curate.shards import open_parquet
 from curate.shingles import shingles_of
 from curate.signing import text_keys
-from curate.step import open_parquet
 from curate.storage import Disk, Store
 
 SEGMENT_KEYS = 4 << 20

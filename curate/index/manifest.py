@@ -12,8 +12,8 @@ from curate import minhash
 from curate.config import MinhashConfig
 from curate.errors import ConfigError, CurateError
 from curate.lineage import key
+from curate.shards import Shard
 from curate.shingles import shingles_of
-from curate.step import Shard
 from curate.storage import Disk, Store, lock
 
 FORMAT = 1

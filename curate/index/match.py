@@ -17,8 +17,8 @@ from curate.errors import CurateError
 from curate.index.manifest import Index
 from curate.index.segments import Gone, Int64s, UInt64s, documents_at, find, ids
 from curate.runs import KEY, Range, read_range
+from curate.shards import take_rows
 from curate.shingles import shingles_of
-from curate.step import take_rows
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from curate.index.manifest import File, Index, Segment
 from curate.runs import KEY
 from curate.schema import SCHEMA_VERSION
-from curate.step import iterate_shards, open_parquet, take_rows
+from curate.shards import iterate_shards, open_parquet, take_rows
 from curate.storage import Store
 
 Int64s = npt.NDArray[np.int64]

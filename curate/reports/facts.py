@@ -11,7 +11,7 @@ from curate.decisions import fraction_bound
 from curate.lineage import uniform
 from curate.reasons import of_language, rule_of
 from curate.reports.run_record import Measure
-from curate.step import open_parquet
+from curate.shards import open_parquet
 from curate.storage import Store
 
 ROWS = 15

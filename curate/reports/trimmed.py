@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from curate.reports.run_record import RunRecord
-from curate.step import find, take_rows
+from curate.shards import take_rows
+from curate.step import find
 from curate.storage import Store
 
 SHOWN = 15

@@ -16,7 +16,8 @@ from curate.corpus import Part, halves, read_frame
 from curate.lineage import key, uniform
 from curate.runs import write_run
 from curate.schema import DATA, PUBLISHED_SCORE, SCHEMA_VERSION, with_extra, with_measures, with_scores
-from curate.step import Commit, ShardWriter, Task, take_rows
+from curate.shards import ShardWriter, take_rows
+from curate.step import Commit, Task
 from curate.storage import Store
 from curate.text.tokens import load_tokenizer, tokenizer_file
 

@@ -17,7 +17,8 @@ from curate.corpus import Part, first_numbers, read_frame
 from curate.equal import sharing
 from curate.lineage import key
 from curate.runs import write_run
-from curate.step import Commit, ShardWriter, Task
+from curate.shards import ShardWriter
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 1

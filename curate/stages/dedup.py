@@ -24,10 +24,11 @@ from curate.corpus import Part, distinct, first_numbers, halves
 from curate.lineage import key
 from curate.runs import KEY, Range, UInt64s, cut, ranges_for, read_range, write_run
 from curate.schema import EDGES
+from curate.shards import Shard, ShardWriter, iterate_shards, take_rows
 from curate.shingles import shingles_of
 from curate.signing import text_keys
 from curate.stages.isolate import looked_at
-from curate.step import ALL, Commit, Rows, Shard, ShardWriter, Task, iterate_shards, take_rows
+from curate.step import ALL, Commit, Rows, Task
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 

@@ -25,9 +25,10 @@ from curate.judging.metrics import Interval
 from curate.lineage import key
 from curate.llm.scoring import SCORED
 from curate.schema import SCORES, with_scores
+from curate.shards import ShardWriter, take_rows
 from curate.stages.arrange import KEPT
 from curate.stages.judge import DIGEST
-from curate.step import Commit, ShardWriter, Task, take_rows
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 1

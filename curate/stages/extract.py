@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from curate import lineage, readers, schema
 from curate.config import RunConfig
+from curate.inputs import open_input
 from curate.plan import Split
 from curate.readers import Item, Quarantined, Record, Rejected, Skipped
 from curate.readers.record import Extra
 from curate.step import ALL, Rows, Task
-from curate.storage import Store, open_input
+from curate.storage import Store
 from curate.text import language, plain
 from curate.text.buffers import text_array
 from curate.text.language import LanguageModel

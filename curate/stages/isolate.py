@@ -14,8 +14,9 @@ from curate.corpus import Part
 from curate.execution.isolation import numbers
 from curate.lineage import key
 from curate.schema import QUARANTINED
+from curate.shards import Shard, ShardWriter, iterate_shards
 from curate.stages.extract import DIED, WORKER_DIED
-from curate.step import ALL, Commit, Rows, Shard, ShardWriter, Task, iterate_shards
+from curate.step import ALL, Commit, Rows, Task
 from curate.storage import Store
 
 VERSION = 1

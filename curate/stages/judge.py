@@ -11,8 +11,9 @@ from curate.corpus import read_places, slices
 from curate.judging.evaluation import calibration_of
 from curate.judging.judge import judge, rubrics
 from curate.llm.session import TRANSPORT, Identity, Llm
+from curate.shards import Shard, ShardWriter
 from curate.stages import sample
-from curate.step import PASSING, Commit, Shard, ShardWriter, Task
+from curate.step import PASSING, Commit, Task
 from curate.storage import Store
 
 VERSION = 3

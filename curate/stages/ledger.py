@@ -15,7 +15,8 @@ from curate.decisions import ledger_schema
 from curate.lineage import key
 from curate.reasons import rule_of
 from curate.schema import SYNTHETIC
-from curate.step import Commit, ShardWriter, Task
+from curate.shards import ShardWriter
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 1

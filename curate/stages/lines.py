@@ -27,9 +27,10 @@ from curate.corpus import Part, distinct, halves
 from curate.errors import CurateError
 from curate.lineage import key, text_hash
 from curate.runs import KEY, LAST, Range, UInt64s, ranges_for, read_range, write_run
+from curate.shards import ShardWriter
 from curate.stages import rewrite
 from curate.stages.isolate import BATCH_DOCUMENTS, copy_rest, looked_at
-from curate.step import ALL, Commit, Rows, ShardWriter, Task
+from curate.step import ALL, Commit, Rows, Task
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 from filters import TextBatch, shared_lines

@@ -16,8 +16,9 @@ from curate.config.lists import knobs, without_places
 from curate.config.measures import FilterConfig, MeasureStep, TransformConfig, measured
 from curate.corpus import Part
 from curate.schema import measures_schema
+from curate.shards import ShardWriter
 from curate.stages.isolate import looked_at
-from curate.step import ALL, Commit, Rows, ShardWriter, Task
+from curate.step import ALL, Commit, Rows, Task
 from curate.storage import Store
 from curate.text.buffers import text_buffers
 from curate.text.words import provider

@@ -16,8 +16,9 @@ from curate.config import RunConfig
 from curate.lineage import canonical, key
 from curate.runs import Range, equal_ranges, read_range
 from curate.schema import SCHEMA_VERSION
+from curate.shards import ShardWriter
 from curate.stages.arrange import data_schema
-from curate.step import Commit, ShardWriter, Task
+from curate.step import Commit, Task
 from curate.storage import Store, locked_output
 from curate.text.buffers import gather_texts
 

@@ -18,9 +18,10 @@ from curate.index.manifest import Index
 from curate.index.segments import KEY_BITS, KEYS, Gone, Int64s, top
 from curate.lineage import key
 from curate.runs import KEY, Range, ranges_for, read_range, write_run
+from curate.shards import Shard, ShardWriter, iterate_shards, take_rows
 from curate.shingles import shingles_of
 from curate.stages.dedup import RANGE_KEYS, Signed, pair_ranges, places
-from curate.step import Commit, Shard, ShardWriter, Task, iterate_shards, take_rows
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 1

@@ -18,8 +18,9 @@ from curate.config import DedupConfig
 from curate.equal import ROWS, sharing
 from curate.lineage import key
 from curate.runs import write_run
+from curate.shards import ShardWriter, iterate_shards
 from curate.stages.dedup import write_pairs
-from curate.step import Commit, ShardWriter, Task, iterate_shards
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 2

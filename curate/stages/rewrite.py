@@ -17,8 +17,9 @@ from curate.config import RunConfig
 from curate.config.measures import MeasureStep, transforms
 from curate.corpus import Part
 from curate.schema import ID
+from curate.shards import ShardWriter
 from curate.stages.isolate import BATCH_DOCUMENTS, looked_at
-from curate.step import ALL, Commit, Rows, ShardWriter, Task
+from curate.step import ALL, Commit, Rows, Task
 from curate.storage import Store
 from curate.text.buffers import text_array, text_buffers
 from curate.text.words import provider

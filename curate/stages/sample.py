@@ -14,8 +14,9 @@ import polars as pl
 from curate.config import JudgeConfig, RunConfig
 from curate.corpus import slices
 from curate.lineage import key, uniform
+from curate.shards import ShardWriter
 from curate.stages.arrange import KEPT
-from curate.step import Commit, ShardWriter, Task
+from curate.step import Commit, Task
 from curate.storage import Store
 
 VERSION = 1

@@ -24,10 +24,11 @@ from curate.keepers import CLUSTERS, SAME_URL
 from curate.lineage import key
 from curate.runs import Range, read_range
 from curate.schema import ID
+from curate.shards import ShardWriter
 from curate.stages import census
 from curate.stages.arrange import KEPT, published_columns
 from curate.stages.census import TWINS
-from curate.step import Commit, ShardWriter, Task
+from curate.step import Commit, Task
 from curate.storage import Store
 from filters import same_url
 

@@ -17,7 +17,8 @@ from curate.llm.answers import Answer, Request, Sampling
 from curate.llm.prompts import Prompt
 from curate.llm.session import Identity, Llm
 from curate.schema import DOCUMENTS, ID, REJECTED
-from curate.step import PASSING, ShardWriter, Task
+from curate.shards import ShardWriter
+from curate.step import PASSING, Task
 from curate.storage import Store
 from curate.text import language
 from curate.text.plain import NORMALISE_VERSION, normalise

@@ -17,8 +17,9 @@ import polars as pl
 from curate.config.file import load
 from curate.reports import run_record
 from curate.schema import EDGES, LEDGER, with_measures
+from curate.shards import new_file
 from curate.stages.select import columns_of
-from curate.step import find, new_file, run_step
+from curate.step import find, run_step
 from curate.storage import Store
 from tests.bench.figure import Figure, emit, note
 from tests.curate.inline import run_inline

@@ -7,7 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from curate.errors import InputError
-from curate.step import ALL, PASSING, Rows, ShardWriter
+from curate.shards import ShardWriter
+from curate.step import ALL, PASSING, Rows
 from curate.storage import Store
 
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 from curate.corpus import Part, read_rows
 from curate.lineage import document_id, key, text_hash
 from curate.schema import DOCUMENTS
-from curate.step import Commit, ShardWriter, Task, find, run_step
+from curate.shards import ShardWriter
+from curate.step import Commit, Task, find, run_step
 from curate.storage import Store
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from curate import clusters, minhash, readers, step
+from curate import clusters, minhash, readers, shards
 from curate.stages import arrange, census, dedup, extract, measure, publish, resolve, rewrite, select
 from curate.text import language, plain
 from tests.curate.inline import run_inline
@@ -174,7 +174,7 @@ def test_texts_that_were_deleted_come_back_row_for_row(base: Path, monkeypatch: 
     assert len(stored) > OBJECTS
     shutil.rmtree(texts)
     # Were the rows written one by one, each of them would be a shard.
-    monkeypatch.setattr(step, "SHARD_BYTES", 1)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
     set_in(base, execution={"partitions": PARTITIONS, "batch_documents": 1})
     assert again(base) == {"rewrite": OBJECTS}
     assert {name: Path(name).read_bytes() for name in names} == stored

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from curate.equal import sharing
 from curate.runs import KEY, LAST, Range, cut, equal_ranges, ranges_for, read_range, write_run
-from curate.step import Commit, ShardWriter, run_step
+from curate.shards import ShardWriter
+from curate.step import Commit, run_step
 from curate.storage import Store
 
 KEYS = st.one_of(st.integers(0, LAST), st.sampled_from([0, 1, 5, 2**63, LAST - 1, LAST]))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from curate import step
+from curate import shards
 from curate.errors import ConservationError
-from curate.step import ShardWriter, find, iterate_shards, read_file, run_step, take_rows
+from curate.shards import ShardWriter, iterate_shards, read_file, take_rows
+from curate.step import find, run_step
 from curate.storage import Store
 
 
@@ -75,8 +76,8 @@ def test_a_flipped_byte_is_noticed(store: Store) -> None:
 
 
 def test_shards_are_closed_by_size_and_keep_their_order(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "SHARD_BYTES", 400)
-    monkeypatch.setattr(step, "ROW_GROUP_BYTES", 100)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 400)
+    monkeypatch.setattr(shards, "ROW_GROUP_BYTES", 100)
 
     def work(writer: ShardWriter) -> None:
         for start in range(0, 200, 10):

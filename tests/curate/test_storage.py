@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import ConfigError, LockedError, PublishConflict
-from curate.step import new_file
-from curate.storage import Store, content_hash, find_inputs, lock
+from curate.inputs import find_inputs
+from curate.shards import new_file
+from curate.storage import Store, content_hash, lock
 from tests.curate.faults import Fault, FaultyDisk
 
 

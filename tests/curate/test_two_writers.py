@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from curate.errors import PublishConflict
+from curate.shards import ShardWriter
 from curate.stages.publish import publish_version
-from curate.step import Commit, ShardWriter, run_step
+from curate.step import Commit, run_step
 from curate.storage import Store
 from tests.curate.test_storage_faults import assert_whole
 

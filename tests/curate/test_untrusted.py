@@ -20,10 +20,10 @@ from curate.check import check_compile_cache
 from curate.config import LanguageConfig, RunConfig
 from curate.config.file import load
 from curate.errors import ConfigError, CurateError, InputError, ModelError
+from curate.inputs import find_inputs
 from curate.llm import packaged, prompts
 from curate.llm.cache import FILE, ResponseCache
 from curate.readers import parquet
-from curate.storage import find_inputs
 from curate.text.language import LanguageModel
 from curate.text.tokens import load_tokenizer
 from flows.cli import app

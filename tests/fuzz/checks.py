@@ -12,9 +12,10 @@ import pyarrow as pa
 from curate import readers, schema
 from curate.config import ExtractConfig, InputConfig, RunConfig
 from curate.errors import InputError
+from curate.inputs import InputObject
 from curate.plan import Split
 from curate.stages import extract
-from curate.storage import InputObject, buffered
+from curate.storage import buffered
 from tests.fuzz.case import SOURCE, Case
 
 SCHEMAS = {"documents": schema.DOCUMENTS, "rejected": schema.REJECTED, "quarantined": schema.QUARANTINED}

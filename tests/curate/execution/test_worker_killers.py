@@ -21,8 +21,9 @@ from curate.execution.worker import execute
 from curate.pipeline import Pipeline
 from curate.plan import make_plan
 from curate.result import RunResult
+from curate.shards import ShardWriter
 from curate.stages import extract, measure, rewrite
-from curate.step import ALL, Rows, ShardWriter, Task
+from curate.step import ALL, Rows, Task
 from curate.storage import Store
 from tests.curate.inline import InlineExecutor
 from tests.curate.runs import SAMPLE, published_bytes, write_config

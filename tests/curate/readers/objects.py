@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from curate import readers
 from curate.config import ExtractConfig, InputConfig
+from curate.inputs import InputObject
 from curate.plan import Split
-from curate.storage import InputObject
 
 Format = Literal["warc", "jsonl", "parquet"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from curate import readers
 from curate.config import ExtractConfig, InputConfig
+from curate.inputs import find_inputs
 from curate.plan import Split
-from curate.storage import find_inputs
 from tests.curate.readers.objects import kinds
 from tests.fuzz.worker import forget_peak, memory
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from curate import lineage
 from curate.schema import DOCUMENTS
+from curate.shards import ShardWriter
 from curate.stages.arrange import KEPT
-from curate.step import Commit, ShardWriter, run_step
+from curate.step import Commit, run_step
 from curate.storage import Store
 
 DECIDED = {

@@ -10,11 +10,12 @@ import pytest
 
 from curate import readers, schema
 from curate.config import ExtractConfig, InputConfig, LanguageConfig, RunConfig
+from curate.inputs import find_inputs
 from curate.lineage import document_id, text_hash
 from curate.plan import Split
 from curate.stages import extract
 from curate.step import run_step
-from curate.storage import Store, find_inputs
+from curate.storage import Store
 from tests.curate.readers.objects import Format, http, member, record, split_of
 
 ENGLISH = "All human beings are born free and equal in dignity and rights, endowed with reason and conscience."

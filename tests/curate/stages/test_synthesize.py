@@ -14,9 +14,10 @@ from curate.config import LlmConfig, RunConfig, SynthesizeConfig
 from curate.errors import ModelError
 from curate.llm import client, prompts
 from curate.llm.session import Identity, Llm
+from curate.shards import read_file
 from curate.stages import synthesize as stage
 from curate.stages.synthesize import Synthesis, copied_share, repeated_share, synthesize
-from curate.step import read_file, run_step
+from curate.step import run_step
 from curate.storage import Store
 from tests import fake_llm
 
