@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows import cache_cli, dedup_cli, judge_cli, stopping
+from flows.decontaminate import decontaminate
 from flows.failures import describe, exit_code, is_expected, printable
 
 DEBUG = "CURATE_DEBUG"
@@ -258,47 +259,7 @@ app.add_typer(judge_cli.app, name="judge")
 app.add_typer(cache_cli.app, name="cache")
 
 
-@app.command()
-def decontaminate(
-    data: Annotated[
-        list[Path], typer.Argument(help="Work folder of a run, its output, or JSONL and Parquet: files or folders.")
-    ],
-    *,
-    sets: Annotated[
-        list[str],
-        typer.Option("--set", metavar="NAME=PATH", help="JSONL or text, an item a line; .gz, .zst. May be repeated."),
-    ],
-    fields: Annotated[
-        list[str] | None,
-        typer.Option("--field", metavar="NAME=FIELD,..", help="Fields of a JSONL set; else all that hold text."),
-    ] = None,
-    share: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of a text's n-grams that a document must hold; 0: any.")
-    ] = 0.5,
-    n: Annotated[int, typer.Option("--n", help="Words of an n-gram.")] = 13,
-    shortest: Annotated[int, typer.Option(help="Words of the shortest text that is looked for, as a whole.")] = 8,
-    common: Annotated[int, typer.Option(help="An n-gram in more texts of a set than this does not count.")] = 10,
-    text: Annotated[str, typer.Option(metavar="FIELD", help="Field of JSONL or Parquet with the text.")] = "text",
-    report: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each finding there, a JSON line each; no text.")
-    ] = None,
-    samples: Annotated[int, typer.Option(min=0, metavar="N", help="Show the text of the first N.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """Look for the items of evaluation sets in documents: which, how much of each, and where. Removes nothing.
-
-    To remove, set a bound on contamination.ngram in the config (`curate filters contamination.ngram`).
-    """
-    from curate import decontamination
-    from filters.evaluation import Settings
-    from flows import decontaminate as shown
-
-    packed = decontamination.sets_of(sets, fields or [])
-    with shown.report(report) as write:
-        found = decontamination.decontaminate(
-            data, packed, Settings(n, shortest, common), share=share, text=text, samples=samples, write=write
-        )
-    typer.echo(json.dumps(found.to_json()) if as_json else printable(shown.table(found)))
+app.command()(decontaminate)
 
 
 @app.command()

@@ -3,21 +3,18 @@
 Both are part of the version, hence of its hash: nothing in them depends on a clock, host, path, run or worker count.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 import yaml
 
-import filters
-from curate.config import LinesConfig, RunConfig
-from curate.config.lists import without_places
+from curate.config import RunConfig
 from curate.ledger import Counts
 from curate.reports.croissant import croissant
 from curate.reports.facts import domain_of
-from curate.reports.run_record import by_language, describe, measures_of
-from curate.reports.visible import label, visible
+from curate.reports.method import how_made
+from curate.reports.visible import label, markdown, markdown_code
 from curate.step import Commit
 
 VERSION = "0.1.0"
@@ -148,7 +145,7 @@ def _body(config: RunConfig, manifest: Mapping[str, Any], counts: Counts, kept: 
         f"# {config.name}\n\n{described}",
         _notes(manifest),
         _contents(config, kept),
-        _how_made(config, manifest),
+        how_made(config, manifest),
         _what_became(counts),
         ORIGIN,
         TAKEDOWN,
@@ -159,7 +156,7 @@ def _body(config: RunConfig, manifest: Mapping[str, Any], counts: Counts, kept: 
 def _notes(manifest: Mapping[str, Any]) -> str:
     """What a user must know before anything else; empty without notes."""
     notes = manifest.get("notes", [])
-    return "## Read this first\n\n" + "\n".join(f"- {_plain(note)}" for note in notes) if notes else ""
+    return "## Read this first\n\n" + "\n".join(f"- {markdown(note)}" for note in notes) if notes else ""
 
 
 def _contents(config: RunConfig, kept: pl.DataFrame) -> str:
@@ -191,122 +188,8 @@ def _table(title: str, labels: pl.Series, kept: pl.DataFrame) -> str:
     if len(by_label) > TOP:
         rest = by_label.slice(TOP)
         shown.append((f"{len(rest):,} others", rest["documents"].sum(), rest["bytes"].sum()))
-    lines = [f"| {_plain(label(str(name)))} | {documents:,} | {size:,} |" for name, documents, size in shown]
+    lines = [f"| {markdown(label(str(name)))} | {documents:,} | {size:,} |" for name, documents, size in shown]
     return "\n".join([f"| {title} | Documents | Bytes of text |", "|---|---:|---:|", *lines])
-
-
-def _plain(text: str) -> str:
-    """Data inside a Markdown table or list: one line, and nothing that is markup."""
-    line = visible(" ".join(text.split()))
-    for mark in "\\`*_{}[]<>|#":
-        line = line.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return line
-
-
-def _code(name: str) -> str:
-    """Data as a code span, in which a backslash would be seen: only what ends the span or the cell goes."""
-    return f"`{visible(' '.join(name.split())).replace('`', '').replace('|', '/')}`"
-
-
-def _how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:
-    """The stages in the order in which they ran."""
-    language = config.extract.language
-    model = "lid.176.ftz" if language.model == "lid.176" else "a model of the user's"
-    steps = [
-        "**extract**: text of HTML pages by resiliparse (main content), of other formats as it stands; normalised; "
-        f"language by fastText ({model}) on the first {language.max_chars:,} characters, `und` below "
-        f"{language.min_letters} letters or a probability of {language.min_score:g}."
-    ]
-    if config.dedup and config.dedup.lines:
-        steps.append(f"**lines**: {_lines(config.dedup.lines)}")
-    if config.languages is not None:
-        steps.append(f"**languages**: only {', '.join(config.languages)}.")
-    if config.measure:
-        steps.append("**measure and select**: the values below; a document outside a bound was rejected.")
-    if config.dedup:
-        steps.append(f"**dedup**: {_dedup(config)}")
-    if config.judge:
-        assert config.llm
-        bounds = (
-            f" Kept: {describe(config.judge.keep)}; without a score: {_missing(config)}." if config.judge.keep else ""
-        )
-        steps.append(
-            f"**judge**: rubric `{_name(config.judge.rubric)}` by {_name(config.llm.model)}; the score `quality` is "
-            f"the expected value over the rubric's choices.{bounds}"
-        )
-    if config.synthesize:
-        assert config.llm
-        steps.append(
-            f"**synthesize**: prompt `{_name(config.synthesize.prompt)}` by {_name(config.llm.model)} at temperature "
-            f"{config.synthesize.temperature:g}, from at most {config.synthesize.max_documents:,} of the best judged "
-            f"documents in {', '.join(config.synthesize.languages)}; the answers went through the same stages."
-        )
-    listed = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
-    code = ", ".join(f"{name} {version}" for name, version in sorted(manifest.get("code", {}).items()))
-    return "\n\n".join(
-        s for s in ["## How it was made", listed, _filters(config), f"Versions: {code}." if code else ""] if s
-    )
-
-
-def _name(model: str) -> str:
-    """The last part of a model's or prompt's name: a path says nothing elsewhere and would enter the version."""
-    return model.rstrip("/").rpartition("/")[2]
-
-
-def _lines(lines: LinesConfig) -> str:
-    among = {"corpus": "", "source": " of one source", "host": " of one host"}[lines.scope]
-    return (
-        f"a {lines.unit} of at least {lines.min_characters} characters that {lines.min_documents:,} or more different "
-        f"texts{among} have, but for case, diacritics, digits and white space, was taken out of all but one of them "
-        f"(`dedup.lines` in `transforms`)."
-    )
-
-
-def _dedup(config: RunConfig) -> str:
-    assert config.dedup
-    text = "of documents with the same text one is kept"
-    if config.dedup.url:
-        text = f"of documents from one address, in its normal form and whatever their texts, one is kept; {text}"
-    if near := config.dedup.minhash:
-        text += (
-            f"; and of near-copies: MinHash over shingles of {near.shingle.size} {near.shingle.unit} ({near.bands} "
-            f"bands of {near.rows}) proposes pairs, and the exact Jaccard similarity of their texts, at least "
-            f"{near.min_similarity:g}, decides"
-        )
-    sources = config.dedup.source_priority
-    said = {"source": f"source ({', '.join(sources)})", "real": "real before synthetic"}
-    order = [said.get(name, name) for name in config.dedup.prefer if name != "source" or sources]
-    return f"{text}. Of duplicates the one is kept that comes first by: {', '.join([*order, 'smallest id'])}."
-
-
-def _missing(config: RunConfig) -> str:
-    assert config.judge
-    assert config.judge.keep
-    return ", ".join(f"{status} = {action}" for status, action in sorted(config.judge.keep.missing.items()))
-
-
-def _filters(config: RunConfig) -> str:
-    """A table of the measures: bound, unit, whose definition, source."""
-    if not config.measure:
-        return ""
-    lines = []
-    for measured in config.measured:
-        entry, chosen = measured.filter, filters.get(measured.filter.filter)
-        params = f" {json.dumps(without_places(entry.params), sort_keys=True, default=str)}" if entry.params else ""
-        cells = [_plain(describe(entry.keep)), _plain(chosen.unit), _plain(chosen.source)]
-        lines.append(f"| `{measured.column}`{_plain(params)} | {' | '.join(cells)} |")
-    table = "\n".join(["| Measure (rule@semantics.version) | Kept | Unit | Source |", "|---|---|---|---|", *lines])
-    return "\n\n".join([table, *_by_language(config)])
-
-
-def _by_language(config: RunConfig) -> list[str]:
-    """A table of the languages with bounds of their own; nothing where none has."""
-    measures, rows = by_language(measures_of(config))
-    if not rows:
-        return []
-    head = ["| Language | " + " | ".join(f"`{m.column}`" for m in measures) + " |", "|---" * (len(measures) + 1) + "|"]
-    lines = [f"| {_plain(language)} | {' | '.join(map(_plain, cells))} |" for language, cells in rows]
-    return ["Documents in these languages were kept within bounds of their own:", "\n".join([*head, *lines])]
 
 
 def _what_became(counts: Counts) -> str:
@@ -320,10 +203,10 @@ def _what_became(counts: Counts) -> str:
         ]
     ]  # fmt: skip
     reasons = [
-        f"| {_code(rule)} | {number:,} | {number / total if total else 0:.1%} |"
+        f"| {markdown_code(rule)} | {number:,} | {number / total if total else 0:.1%} |"
         for rule, number in sorted(counts.reasons.items(), key=lambda item: (-item[1], item[0]))
     ]
-    skipped = ", ".join(f"{_plain(kind)} {number:,}" for kind, number in sorted(counts.skipped.items()))
+    skipped = ", ".join(f"{markdown(kind)} {number:,}" for kind, number in sorted(counts.skipped.items()))
     return "\n\n".join([
         "## What became of the input",
         "\n".join(["| Documents | Number | Share |", "|---|---:|---:|", *lines]),

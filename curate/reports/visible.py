@@ -17,3 +17,16 @@ def label(text: str) -> str:
 def prose(text: str) -> str:
     """Text of a document as it is, but for control characters; its line ends stay."""
     return "".join(c if c in "\n\t" or (c >= " " and not "\x7f" <= c <= "\x9f") else repr(c)[1:-1] for c in text)
+
+
+def markdown(text: str) -> str:
+    """Data inside a Markdown table or list: one line, and nothing that is markup."""
+    line = visible(" ".join(text.split()))
+    for mark in "\\`*_{}[]<>|#":
+        line = line.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
+    return line
+
+
+def markdown_code(name: str) -> str:
+    """Data as a code span, in which a backslash would be seen: only what ends the span or the cell goes."""
+    return f"`{visible(' '.join(name.split())).replace('`', '').replace('|', '/')}`"
