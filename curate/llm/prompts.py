@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent / "prompts"
 FENCED = "<text>\n{text}\n</text>"
 ANSWER = "{answer}"
 GAP = "\n[...]\n"
+HIDDEN = "..."
 
 CHARS_PER_TOKEN = 2
 """Without a tokenizer (an endpoint's model) a document is cut at this many characters a token: English has 4, so half
@@ -66,6 +67,11 @@ class Prompt(Strict):
     choices: Mapping[str, float] = {}
     """Judge: answer -> value. In the modes first_token and reasoned each must be a token of its own."""
 
+    hide_choices: bool = False
+    """Judge: where a document names a choice, `...` stands instead. A small model answers with what it has just read:
+    of 248 injections in bad texts 56 % passed the middle of the scale, 4 % with the choices hidden, at the same AUC.
+    """
+
     mode: Mode = "first_token"
     """Judge: how the choices are asked for; see curate/judging/modes.py."""
 
@@ -93,6 +99,8 @@ class Prompt(Strict):
             raise ValueError("the body needs {text} once, on a line between <text> and </text>")
         if self.kind == "judge" and len(self.choices) < 2:
             raise ValueError("a judge needs at least two choices with their values")
+        if self.hide_choices and not all(c.strip().isalpha() and len(c.strip()) > 1 for c in self.choices):
+            raise ValueError("hide_choices: a choice is no word of two letters or more; numbers stand in every text")
         if self.mode == "whole_choice" and self.form != "completion":
             raise ValueError("mode whole_choice asks how likely a choice is after the prompt: form must be completion")
         if self.mode == "reasoned" and self.form != "chat":
@@ -117,6 +125,16 @@ class Prompt(Strict):
         """The prompt around a document that `Documents.prepare` made safe."""
         before, after = self.filled.removesuffix(ANSWER).split("{text}")
         return f"{before}{document}{after}"
+
+    def hidden(self, text: str) -> str:
+        """`text`, with its mentions of the choices hidden where that is asked for."""
+        return self._choice.sub(HIDDEN, text) if self.hide_choices else text
+
+    @cached_property
+    def _choice(self) -> re.Pattern[str]:
+        """A choice's word, its plural too; beside Chinese and the like no word ends, so only ASCII letters go on."""
+        words = "|".join(re.escape(choice.strip()) for choice in self.choices)
+        return re.compile(rf"(?<![A-Za-z])(?:{words})(?:e?s)?(?![A-Za-z])", re.IGNORECASE)
 
     @cached_property
     def filled(self) -> str:
@@ -180,7 +198,7 @@ class Documents:
         """`prompt` around `text`, prepared when it is looked at."""
 
         def made() -> tuple[str, float]:
-            prepared = self.prepare(text, max_tokens, sees)
+            prepared = self.prepare(prompt.hidden(text), max_tokens, sees)
             return prompt.render(prepared.text), prepared.seen
 
         return Content((PREPARED, self._identity, max_tokens, sees), made)

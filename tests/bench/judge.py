@@ -38,7 +38,7 @@ def share_of_engine(args: argparse.Namespace, folder: Path) -> None:
     del args
     given = [text.text for text in gold.load().texts][:PROMPTS]
     with contextlib.closing(Llm(LlmConfig(), folder / "cache")) as llm:
-        filled = [RUBRIC.render(llm.documents.prepare(text, CONFIG.max_tokens).text) for text in given]
+        filled = [llm.documents.content(RUBRIC, text, CONFIG.max_tokens).made[0] for text in given]
         judgements(["A text to start with."], [b"0" * 16], RUBRIC, llm, CONFIG)
         began = time.perf_counter()
         found = judgements(given, [lineage.text_hash(text) for text in given], RUBRIC, llm, CONFIG)

@@ -49,7 +49,8 @@ def test_forty_injections_and_more_are_shipped_at_every_place_and_all_differ() -
 
 
 def test_an_injection_asks_for_what_is_best_by_the_rubric_at_hand() -> None:
-    points = Prompt.model_validate(EDUCATIONAL.model_dump() | {"choices": {" 5": 1.0, " 1": 0.0, " 3": 0.5}})
+    numbers = {"choices": {" 5": 1.0, " 1": 0.0, " 3": 0.5}, "hide_choices": False}
+    points = Prompt.model_validate(EDUCATIONAL.model_dump() | numbers)
     orders = [a.text for a in attacks.shipped(points) if a.kind == "order"]
     assert all("5" in text and "good" not in text for text in orders)
 
@@ -168,8 +169,9 @@ def test_no_injection_is_a_control_token_among_the_ids_or_a_second_fence(
     for attack in attacks.shipped(prompt):
         for host in attacks.hosts().values():
             for max_tokens in (60, 512):
-                text = documents.prepare(attack.into(host), max_tokens, sees).text
-                content = prompt.render(text)
+                text = documents.prepare(prompt.hidden(attack.into(host)), max_tokens, sees).text
+                content, _ = documents.content(prompt, attack.into(host), max_tokens, sees).made
+                assert content == prompt.render(text)
                 assert special.isdisjoint(plain(text))
                 assert control_tokens(content) == expected
                 assert (content.lower().count("<text>"), content.lower().count("</text>")) == (1, 1)

@@ -94,6 +94,30 @@ def test_the_choices_of_a_shipped_judge_are_single_tokens_behind_its_prompt(name
     Documents(tokenizer).check_choices(prompt)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("An explanation, AD by ad: Ads and menus.", "An ..., ... by ...: ... and ...."),
+        ("Reading, adverse, nonsensical, explain, _menu_bar", "Reading, adverse, nonsensical, explain, _..._bar"),
+        ("\u8fd9\u662f\u4e00\u7bc7explanation\u6587\u7ae0", "\u8fd9\u662f\u4e00\u7bc7...\u6587\u7ae0"),
+    ],
+)
+def test_no_document_names_a_choice_where_the_rubric_hides_them(documents: Documents, text: str, shown: str) -> None:
+    hiding, open_ = prompts.load("educational", "judge"), prompts.load("fineweb_edu", "judge")
+    content, seen = documents.content(hiding, text, 100).made
+    assert content == hiding.render(shown)
+    assert seen == 1.0
+    assert documents.content(open_, text, 100).made[0] == open_.render(text)
+
+
+@given(st.lists(st.sampled_from(["explanation", "AD", "menus", "Nonsense", "bad", " ", "\n", "a", "\u6587", "..."])))
+def test_what_is_hidden_stays_hidden(parts: list[str]) -> None:
+    prompt = prompts.load("educational", "judge")
+    once = prompt.hidden("".join(parts))
+    assert prompt.hidden(once) == once
+    assert not {"explanation", "ad", "menu", "nonsense"} & set(once.lower().replace(".", " ").split())
+
+
 def test_content_is_another_question_where_it_is_cut_otherwise(tokenizer: Tokenizer) -> None:
     prompt = prompts.load("educational", "judge")
     cuts: list[tuple[int, Sees]] = [(50, "head"), (50, "head_middle_tail"), (51, "head")]
@@ -128,6 +152,7 @@ def test_the_hash_is_of_what_can_change_an_answer(tmp_path: Path) -> None:
         (HEAD + CHOICES, BODY.replace("<text>\n", ""), "once, on a line between"),
         (HEAD + CHOICES, BODY.replace("Rate", "{text}"), "once"),
         (HEAD + CHOICES + "choises: {}\n", BODY, "choises"),
+        (HEAD + 'hide_choices: true\nchoices: {" 1": 0, " 2": 1}\n', BODY, "is no word"),
         (HEAD.replace("judge", "synthesis"), BODY, "kind is synthesis"),
         ("- a list\n", BODY, "mine.md"),
         ("name: !!python/object:os.system {}\n", BODY, "mine.md"),

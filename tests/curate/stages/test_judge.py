@@ -68,7 +68,7 @@ def test_every_document_has_its_row(tmp_path: Path) -> None:
         assert 0.0 <= row["quality"] <= 1.0
         assert row["quality_source"] == "judge"
         assert row["quality_model"].startswith("smollm2-135m-instruct@")
-        assert row["quality_model"].endswith("/educational@2")
+        assert row["quality_model"].endswith("/educational@3")
 
 
 def test_equal_texts_are_asked_about_once(tmp_path: Path) -> None:
