@@ -111,6 +111,8 @@ def main() -> None:
     args = parser.parse_args()
     options = ["--memory", args.memory] if args.memory else []
     note(f"{CORES} cores, load before the start {os.getloadavg()[0]:.1f}")
+    if args.folder:
+        args.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="curate-bench-", dir=args.folder))
     config = folder / CONFIG.name
     execution = f"execution: {{partitions: {args.partitions}}}\n" if args.partitions else ""
