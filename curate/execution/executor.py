@@ -125,7 +125,8 @@ class Executor:
             return task, ray.get(ended[0])
         except ray.exceptions.RayTaskError as error:
             self._ray.check()
-            return task, Failure(f"{type(error.cause).__name__} before its worker began with it")
+            why = (str(error.cause).strip().splitlines() or [""])[-1][:200]
+            return task, Failure(f"{type(error.cause).__name__} before its worker began with it: {why}")
         except ray.exceptions.RayError:
             self._ray.check()
             return task, None

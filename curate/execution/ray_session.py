@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -33,6 +34,10 @@ RAY_ENVIRONMENT = {
 """Settings of a Ray on this machine that is started for one run."""
 
 
+OURS = ("curate", "filters", "flows")
+"""Top-level packages that workers import."""
+
+
 class RaySession:
     """Ray for one run: the caller's own where it runs already, else a cluster that is joined, or a local one."""
 
@@ -42,6 +47,7 @@ class RaySession:
                 f"RAY_AUTH_MODE={os.environ['RAY_AUTH_MODE']}: without token authentication anybody who reaches Ray "
                 "runs code here; unset it (Ray's default is token), and start a cluster of your own the same way"
             )
+        refuse_other_code(Path.cwd())
         self._is_ours = not ray.is_initialized()
         self._watcher: subprocess.Popen[bytes] | None = None
         self._core: dict[str, tuple[int, int]] = {}
@@ -130,6 +136,20 @@ class RaySession:
             with suppress(BrokenPipeError):
                 self._watcher.stdin.write(f"{line}\n".encode())
                 self._watcher.stdin.flush()
+
+
+def refuse_other_code(folder: Path) -> None:
+    """Raise ConfigError where `folder` has packages named as ours: Ray's workers look for modules there first, and fail
+    of them without a word.
+    """
+    installed = Path(__file__).parents[2]
+    for name in OURS:
+        for found in (folder / name / "__init__.py", folder / f"{name}.py"):
+            if found.is_file() and not found.resolve().is_relative_to(installed):
+                raise ConfigError(
+                    f"{found}: workers would import this as `{name}`, in place of {installed / name}; run from another "
+                    f"folder, or use the code of this one: pip install -e {folder}"
+                )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from curate.config import ExecutionConfig
 from curate.errors import ConfigError
 from curate.execution.actors import Pool
 from curate.execution.executor import LOST_WORKER_RETRIES, Executor
+from curate.execution.ray_session import refuse_other_code
 from curate.step import Task, find
 from curate.storage import Store
 from tests.curate import ray_tasks
@@ -194,3 +195,23 @@ def test_nothing_to_do_starts_nothing_and_ray_without_a_login_is_refused(
     assert executor.run("s", []) == []
     with pytest.raises(ConfigError, match="RAY_AUTH_MODE=disabled"):
         executor.run("s", [Task("s", "k", "n", ray_tasks.write_number, (1,))])
+
+
+@pytest.mark.parametrize("name", ["curate/__init__.py", "filters.py"])
+def test_other_code_under_our_names_in_the_current_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Workers look there first: a pip-installed command in a clone of another version would mix the two."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=rf"{name}: workers would import this as .*pip install -e"):
+        Executor(Store(tmp_path / "work"), ExecutionConfig()).run(
+            "s", [Task("s", "k", "n", ray_tasks.write_number, (1,))]
+        )
+
+
+def test_a_folder_of_other_things_under_our_names_is_none_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "filters").mkdir()
+    refuse_other_code(tmp_path)
+    refuse_other_code(ROOT)
