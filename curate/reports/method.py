@@ -47,7 +47,7 @@ def how_made(config: RunConfig, manifest: Mapping[str, Any]) -> str:
     listed = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
     code = ", ".join(f"{name} {version}" for name, version in sorted(manifest.get("code", {}).items()))
     return "\n\n".join(
-        s for s in ["## How it was made", listed, _filters(config), f"Versions: {code}." if code else ""] if s
+        s for s in ["## How it was made", listed, measures_table(config), f"Versions: {code}." if code else ""] if s
     )
 
 
@@ -88,7 +88,7 @@ def _missing(config: RunConfig) -> str:
     return ", ".join(f"{status} = {action}" for status, action in sorted(config.judge.keep.missing.items()))
 
 
-def _filters(config: RunConfig) -> str:
+def measures_table(config: RunConfig) -> str:
     """A table of the measures: bound, unit, whose definition, source."""
     if not config.measure:
         return ""

@@ -10,7 +10,7 @@ import pytest
 from curate.config import RunConfig
 from curate.config.file import load
 from curate.errors import ConfigError, CurateError
-from curate.reports import card
+from curate.reports.method import measures_table
 from curate.stages.measure import identity, measure
 from tests.curate.inline import run_inline
 from tests.curate.runs import write_config
@@ -74,7 +74,7 @@ def test_keys_know_what_a_list_holds_and_not_where_it_is(tmp_path: Path) -> None
 
 
 def test_the_card_names_no_place(tmp_path: Path) -> None:
-    shown = card._filters(config_of(tmp_path, BLOCKED))
+    shown = measures_table(config_of(tmp_path, BLOCKED))
     assert "sha256:" in shown
     assert "ads.txt" not in shown
 

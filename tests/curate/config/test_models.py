@@ -13,7 +13,7 @@ from curate.config.file import load
 from curate.config.lists import knobs
 from curate.errors import ConfigError, CurateError
 from curate.lint import lint, lint_sample
-from curate.reports.card import _filters
+from curate.reports.method import measures_table
 from curate.reports.preview import page, preview
 from curate.sample import measured_sample
 from curate.stages.measure import identity
@@ -98,8 +98,8 @@ def test_keys_know_what_a_model_holds_and_its_label_and_not_where_it_is(folder: 
     here, moved = (load(config_in(folder, step(path))) for path in ("models/m.bin", "moved/other.bin"))
     assert identity(here.measure) == identity(moved.measure)
     assert here.identity() == moved.identity()
-    assert str(folder) not in str(here.identity()) + str(identity(here.measure)) + _filters(here)
-    assert "sha256:" in _filters(here)
+    assert str(folder) not in str(here.identity()) + str(identity(here.measure)) + measures_table(here)
+    assert "sha256:" in measures_table(here)
     model_in(folder, good=GOOD + " again")
     other = load(config_in(folder, step()))
     assert identity(other.measure) != identity(here.measure)
