@@ -13,7 +13,7 @@ from flows.identities import identity
 
 app = typer.Typer(no_args_is_help=True, help="Read the cache of model answers, and take documents out of it.")
 
-Folder = Annotated[Path, typer.Argument(help="Folder of the cache: `llm.cache`, or WORK/responses.")]
+Folder = Annotated[Path, typer.Argument(help="Folder of the cache (`llm.cache`), or the work folder that has it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, nothing else.")]
 
 

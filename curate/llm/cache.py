@@ -46,10 +46,11 @@ class Share:
 
 
 def existing(folder: Path) -> "ResponseCache":
-    """The cache in `folder`. Raises ModelError where there is none."""
-    if not (folder / FILE).is_file():
-        raise ModelError(f"{folder}: no {FILE} here; expected a response cache (`llm.cache`, or WORK/responses)")
-    return ResponseCache(folder)
+    """The cache in `folder`, or that of the run whose work folder it is. Raises ModelError where there is none."""
+    for place in (folder, folder / "responses"):
+        if (place / FILE).is_file():
+            return ResponseCache(place)
+    raise ModelError(f"{folder}: no {FILE} here; expected a response cache (`llm.cache`) or a work folder with one")
 
 
 class ResponseCache:

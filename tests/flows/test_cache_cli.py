@@ -63,6 +63,9 @@ def test_stats_count_answers_by_model_and_prompt(cache: Path) -> None:
     assert shown.startswith("10 answers")
     assert "m@1, prompt p" in shown
     assert "secret" not in shown
+    work = cache.with_name("work")
+    cache.rename(work / "responses")
+    assert called("stats", work).stdout == shown
 
 
 def test_a_document_is_purged_with_all_that_was_written_from_it(cache: Path) -> None:
