@@ -11,20 +11,21 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from curate import lineage
-from curate.config import RunConfig
+from curate.config import JudgeConfig, RunConfig
 from curate.decisions import select
 from curate.errors import ConfigError
-from curate.judging.judge import rubrics
+from curate.judging.judge import ask, rubrics, with_safe_turns
 from curate.judging.modes import scores
 from curate.llm.answers import Answer, Request
 from curate.llm.budget import CHARS_PER_TOKEN
-from curate.llm.prompts import Documents, Prompt
+from curate.llm.prompts import Prompt
 from curate.llm.session import Llm
 from curate.sample import Sample
 
@@ -60,7 +61,7 @@ class JudgePlan:
     """Of those: by the cheap bounds."""
 
     judged: int
-    """Of those: within judge.max_documents."""
+    """Of those: within judge.max_documents, and judge.distil.ask_again."""
 
     cached_share: float
     """Of the sample's questions: those that are answered already."""
@@ -118,14 +119,13 @@ def plan(config: RunConfig, sample: Sample, llm: Llm, tokens_per_second: float |
     number = sample.facts.height
     documents = round(sample.extracted / sample.share) if sample.share else 0
     passed = round(documents * len(texts) / number) if number else 0
-    judged = min(passed, judge.max_documents or passed)
+    again = judge.distil.ask_again if judge.distil else 0
+    judged = min(passed, judge.max_documents + again) if judge.max_documents else passed
     found, squares = dict[str, Questions](), 0.0
     asked = Counter[bool]()
     for name, rubric in rubrics(judge).items():
-        counted = _counted(rubric, texts, llm.documents, judge.max_tokens, judge.sees)
-        keys = [request.key(llm.identity.model, llm.identity.revision) for request in counted.requests]
-        known = llm.cache.get_many(keys)
-        is_known = [key in known for key in keys]
+        counted = _counted(rubric, texts, llm, judge)
+        is_known = counted.is_known
         asked.update(is_known)
         weights = [judged / len(texts) * (not each) for each in is_known] if texts else []
         found[name] = Questions(
@@ -171,9 +171,9 @@ def measured_rate(config: RunConfig, sample: Sample, llm: Llm) -> float | None:
     texts = passing(config, sample)[: MEASURED + 1]
     contents = [llm.documents.content(rubric, t, config.judge.max_tokens, config.judge.sees) for _, t in texts]
     hashes = [text_hash for text_hash, _ in texts]
-    scores(llm.ask, rubric, contents[:1], hashes[:1])  # starts the server
+    scores(partial(ask, llm), rubric, contents[:1], hashes[:1])  # starts the server
     before, began = Counter(llm.counts), time.monotonic()
-    scores(llm.ask, rubric, contents[1:], hashes[1:])
+    scores(partial(ask, llm), rubric, contents[1:], hashes[1:])
     seconds, new = time.monotonic() - began, llm.counts - before
     return (new["prompt_tokens"] + new["completion_tokens"]) / seconds if new["sent"] else None
 
@@ -201,33 +201,34 @@ def _key(config: RunConfig) -> str:
 
 @dataclass
 class _Counted:
-    """Answers questions with nothing, and keeps their sizes."""
+    """Answers questions from the cache, else with nothing, and keeps their sizes."""
 
-    documents: Documents
-    requests: list[Request] = field(default_factory=list)
+    llm: Llm
+    is_known: list[bool] = field(default_factory=list)
     prompt: list[int] = field(default_factory=list)
     completion: list[int] = field(default_factory=list)
 
     def ask(self, requests: Sequence[Request]) -> list[Answer]:
         """As Llm.ask: what a question takes at most, and an answer of that length."""
-        for request in requests:
-            self.requests.append(request)
+        safe = with_safe_turns(self.llm.documents, requests)
+        keys = [request.key(self.llm.identity.model, self.llm.identity.revision) for request in safe]
+        known = self.llm.cache.get_many(keys)
+        self.is_known += [key in known for key in keys]
+        for request in safe:
             self.prompt.append(sum(self._count(said) for said in request.messages))
             choices = request.sampling.choices
             longest = max((self._count(choice) for choice in choices), default=request.sampling.max_tokens)
             self.completion.append(min(longest, request.sampling.max_tokens))
-        return [_answer(request) for request in requests]
+        return [known.get(key) or _answer(request) for key, request in zip(keys, safe, strict=True)]
 
     def _count(self, text: str) -> int:
-        counted = self.documents.count(text)
+        counted = self.llm.documents.count(text)
         return len(text) // CHARS_PER_TOKEN + 1 if counted is None else counted
 
 
-def _counted(
-    rubric: Prompt, texts: Sequence[tuple[bytes, str]], documents: Documents, tokens: int, sees: Any
-) -> _Counted:
-    counted = _Counted(documents)
-    contents = [documents.content(rubric, text, tokens, sees) for _, text in texts]
+def _counted(rubric: Prompt, texts: Sequence[tuple[bytes, str]], llm: Llm, judge: JudgeConfig) -> _Counted:
+    counted = _Counted(llm)
+    contents = [llm.documents.content(rubric, text, judge.max_tokens, judge.sees) for _, text in texts]
     scores(counted.ask, rubric, contents, [text_hash for text_hash, _ in texts])
     return counted
 

@@ -35,7 +35,8 @@ def attack(
     loaded = load(config) if config else None
     judge, model = (loaded and loaded.judge) or JudgeConfig(), (loaded and loaded.llm) or LlmConfig()
     if rubric:
-        judge = judge.model_copy(update={"rubric": rubric})
+        # The config's bound and calibration are of its own rubric's scale.
+        judge = judge.model_copy(update={"rubric": rubric, "keep": None, "calibrate": False})
     folder = model.cache or (loaded.work if loaded else cache_root()) / "responses"
     with contextlib.closing(Llm(model, folder)) as llm:
         found = attacked(llm, rubrics(judge)[QUALITY], judge)

@@ -16,7 +16,8 @@ import yaml
 
 from curate import lineage
 from curate.config import JudgeConfig
-from curate.judging.judge import Judgement, judgements, stop_if_too_many_failed
+from curate.judging.evaluation import calibration_of
+from curate.judging.judge import Judgement, calibrated, judgements, stop_if_too_many_failed
 from curate.llm.prompts import Prompt
 from curate.llm.session import Llm
 
@@ -162,6 +163,8 @@ def attack(llm: Llm, rubric: Prompt, config: JudgeConfig) -> Attacked:
     unique = list(texts)
     judged = judgements(unique, [lineage.text_hash(text) for text in unique], rubric, llm, config)
     stop_if_too_many_failed(judged, config)
+    if calibration := calibration_of(config, rubric, llm.identity):
+        judged = [calibrated(each, calibration) for each in judged]
     found: dict[str, Judgement] = dict(zip(unique, judged, strict=True))
     cases = [
         Case(a.kind, number, name, *(found[text].score.value for text in (host, a.into(host), a.control(host))))

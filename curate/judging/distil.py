@@ -18,10 +18,10 @@ from curate.judging.metrics import Interval, auc, interval, spearman
 from curate.lineage import uniform
 from curate.text.classifier import FastTextClassifier
 
-VERSION = 1
+VERSION = 2
 
 BINS = 8
-"""Classes at most; fewer where scores repeat."""
+"""Classes, about; fewer where there are fewer different scores."""
 
 MAX_CHARS = 5_000
 """Of a text that the model reads."""
@@ -108,7 +108,13 @@ def learn(texts: Sequence[str], scores: Floats, ids: Sequence[bytes], seed: int,
 
 def _bins(scores: Floats) -> tuple[npt.NDArray[np.int64], tuple[float, ...]]:
     """The bin of each score, and the mean score of each bin."""
-    edges = np.unique(np.quantile(scores, np.arange(1, BINS) / BINS)) if len(scores) else np.empty(0)
+    different, number = np.unique(scores, return_counts=True)
+    edges = different[1:]
+    if len(different) > BINS:
+        # A score that is common enough to fill a bin has one of its own: beside it what is rare would vanish.
+        common = np.flatnonzero(number * BINS >= len(scores))
+        own = different[np.union1d(common, np.minimum(common + 1, len(different) - 1))]
+        edges = np.union1d(np.quantile(scores, np.arange(1, BINS) / BINS), own)
     bins = np.searchsorted(edges, scores, side="right")
     present, bins = np.unique(bins, return_inverse=True)
     values = np.bincount(bins, scores, len(present)) / np.maximum(1, np.bincount(bins, minlength=len(present)))

@@ -18,7 +18,7 @@ from curate.judging.gold import Part
 from curate.judging.gold import load as load_gold
 from curate.judging.metrics import Interval
 from curate.llm.prompts import Prompt
-from curate.llm.session import Identity
+from curate.llm.session import UNKNOWN, Identity
 
 
 class Slice(Strict):
@@ -115,7 +115,7 @@ def standing(config: JudgeConfig, rubric: Prompt, identity: Identity) -> Evaluat
     """The evaluation that is of this judge as the run asks it; else why there is none. Raises ConfigError."""
     if config.evaluation is None:
         return "no evaluation was given (judge.evaluation)"
-    if identity.revision is None:
+    if identity.revision is None or identity.revision.startswith(UNKNOWN):
         return "the model's revision is not known (llm.revision)"
     gold_hash = load_gold(config.gold).hash
     expected = {

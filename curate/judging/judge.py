@@ -15,7 +15,7 @@ from curate.judging.evaluation import calibration_of
 from curate.judging.modes import scores
 from curate.llm import prompts
 from curate.llm.answers import Answer, Request
-from curate.llm.prompts import Prompt
+from curate.llm.prompts import Documents, Prompt
 from curate.llm.scoring import SCORED, Score
 from curate.llm.session import Llm
 from curate.schema import SCORE, SCORES, with_scores
@@ -62,7 +62,7 @@ def judge(documents: pa.Table, llm: Llm, config: JudgeConfig) -> pa.Table:
         stop_if_too_many_failed(list(found.values()), config)
         model = f"{llm.identity}/{rubric.name}@{rubric.version}"
         if calibration := calibration_of(config, rubric, llm.identity):
-            found = {text_hash: _calibrated(each, calibration) for text_hash, each in found.items()}
+            found = {text_hash: calibrated(each, calibration) for text_hash, each in found.items()}
             model += f"/calibrated@{calibration.hash[:12]}"
         columns |= {name + part: values for part, values in _columns([found[h] for h in hashes], model).items()}
     schema = with_scores(SCORES, config.further)
@@ -76,13 +76,18 @@ def judgements(
     """One a text, in their order."""
     llm.documents.check_choices(rubric)
     contents = [llm.documents.content(rubric, text, config.max_tokens, config.sees) for text in texts]
-    return [Judgement(*each) for each in scores(partial(_ask, llm), rubric, contents, text_hashes)]
+    return [Judgement(*each) for each in scores(partial(ask, llm), rubric, contents, text_hashes)]
 
 
-def _ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:
+def ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:
     """Ask; what the model said before goes back to it as plain text, as a document can make it say anything."""
-    safe = llm.documents.safe
-    return llm.ask([replace(each, turns=tuple(map(safe, each.turns))) if each.turns else each for each in requests])
+    return llm.ask(with_safe_turns(llm.documents, requests))
+
+
+def with_safe_turns(documents: Documents, requests: Sequence[Request]) -> list[Request]:
+    """The same, with turns that hold no special token."""
+    safe = documents.safe
+    return [replace(each, turns=tuple(map(safe, each.turns))) if each.turns else each for each in requests]
 
 
 def stop_if_too_many_failed(found: Sequence[Judgement], config: JudgeConfig) -> None:
@@ -97,8 +102,8 @@ def stop_if_too_many_failed(found: Sequence[Judgement], config: JudgeConfig) -> 
         )
 
 
-def _calibrated(judgement: Judgement, calibration: Calibration) -> Judgement:
-    """Its entropy stays that of the model's answer."""
+def calibrated(judgement: Judgement, calibration: Calibration) -> Judgement:
+    """With the score that the calibration makes of it; its entropy stays that of the model's answer."""
     value = judgement.score.value
     mapped = None if value is None else calibration.apply(value)
     return replace(judgement, score=replace(judgement.score, value=mapped))

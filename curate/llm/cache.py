@@ -82,12 +82,10 @@ class ResponseCache:
             found.update({key: self._parse(key, payload) for key, payload in rows})
         return found
 
-    def put_many(
-        self, answers: Mapping[bytes, tuple[bytes, Answer]], *, model: str = "", prompt_hash: str = ""
-    ) -> None:
+    def put_many(self, answers: Mapping[bytes, tuple[bytes, Answer]], *, model: str = "", prompt_hash: str = "") -> int:
         """Commit `{key: (text_hash, answer)}` of one model to one prompt; a key that is taken keeps its answer.
 
-        Raises ValueError for failures.
+        How many were new. Raises ValueError for failures.
         """
         rows = []
         for key, (text_hash, answer) in answers.items():
@@ -97,7 +95,7 @@ class ResponseCache:
             rows.append((key, text_hash, json.dumps(capped.to_json(), allow_nan=False), model, prompt_hash))
         insert = "insert or ignore into answers (key, text_hash, payload, model, prompt_hash) values (?, ?, ?, ?, ?)"
         with self._failing_clearly(), self._db:
-            self._db.executemany(insert, rows)
+            return self._db.executemany(insert, rows).rowcount
 
     def remove(self, keys: Iterable[bytes]) -> None:
         """Delete these answers; what is not there is no error."""

@@ -5,6 +5,7 @@ other weights are loaded under it. Their answers are in no cache and no count of
 """
 
 import logging
+import math
 from collections.abc import Sequence
 
 from curate.errors import ModelError
@@ -18,6 +19,9 @@ TOLERANCE = 0.3
 """Of a log-probability. A bfloat16 logit of 16 to 32 comes in steps of 0.125: beside 60 other questions the packaged
 model's answers moved by up to 0.15, alone by nothing, in float32 by 0.11. With noise of 2 % of their spread on its
 weights they moved by 0.24 (completion) and 0.81 (chat): another model is seen, one rounded otherwise may not be."""
+
+SHIFT = 0.2
+"""Of a token's probability, where any token may be the answer."""
 
 _ASKED = (
     ("The capital of France is", (" Paris", " London")),
@@ -78,7 +82,7 @@ class Canaries:
                 return
             self._asked.add(form)
             if form in self._first:
-                self._compare(self._first[form], found)
+                self._compare(self._first[form], found, constrained=client.constrains)
             elif not any(is_known(answer) for answer in found):
                 log.warning("%s: no canary question got an answer; a change of the model would not be seen", form)
             self._first.setdefault(form, found)
@@ -99,13 +103,13 @@ class Canaries:
             found = await answers(client, form)
             if client.is_gone:
                 return  # a server of ours, whose process had one set of weights as long as it lived
-            self._compare(self._first[form], found)
+            self._compare(self._first[form], found, constrained=client.constrains)
         self.unconfirmed.clear()
 
-    def _compare(self, first: Sequence[Answer], again: Sequence[Answer]) -> None:
+    def _compare(self, first: Sequence[Answer], again: Sequence[Answer], *, constrained: bool) -> None:
         if any(map(is_known, first)) and not any(map(is_known, again)):
             raise ModelError(f"the model answers no canary question any more ({again[0].status} {again[0].detail})")
-        if not (differ := differing(first, again)):
+        if not (differ := differing(first, again, constrained=constrained)):
             return
         number = self._take_back()
         raise ModelError(
@@ -126,17 +130,21 @@ def is_known(answer: Answer) -> bool:
     return answer.status in DEFINITIVE
 
 
-def differing(start: Sequence[Answer], end: Sequence[Answer]) -> int:
-    """How many of the answers that are known of both differ: in a log-probability by more than TOLERANCE, else in the
-    text.
+def differing(start: Sequence[Answer], end: Sequence[Answer], *, constrained: bool = True) -> int:
+    """How many of the answers that are known of both differ: in a choice's log-probability by more than TOLERANCE,
+    where nothing was `constrained` in any token's probability by more than SHIFT, without either in the text.
     """
     both = zip(start, end, strict=True)
-    return sum(_differ(a, b) for a, b in both if is_known(a) and is_known(b))
+    return sum(_differ(a, b, constrained=constrained) for a, b in both if is_known(a) and is_known(b))
 
 
-def _differ(start: Answer, end: Answer) -> bool:
+def _differ(start: Answer, end: Answer, *, constrained: bool) -> bool:
     if not start.logprobs or not end.logprobs:
         return start.text != end.text
+    if not constrained:
+        # The choices may be in the tail, or be none of the likeliest: there log-probabilities say little.
+        p, q = ({token: math.exp(value) for token, value in found.items()} for found in (start.logprobs, end.logprobs))
+        return any(abs(p.get(token, 0.0) - q.get(token, 0.0)) > SHIFT for token in {*p, *q})
     # A token may change where two are as likely: their probabilities say so, and decide.
     return any(
         abs(start.logprobs[token] - end.logprobs[token]) > TOLERANCE

@@ -65,7 +65,7 @@ class OpenAiClient:
         self.is_gone = False
         """Whether `is_healthy` said no: what is asked from then on is not sent."""
 
-        self._constrains = True
+        self.constrains = True
         """Whether the server takes CONSTRAINED; found with the first question that has choices."""
 
         self._lost_in_a_row = 0
@@ -150,7 +150,7 @@ class OpenAiClient:
 
     async def _ask_once(self, url: str, request: Request) -> tuple[Answer, float | None]:
         """The answer, and how long to wait at least before another attempt; None where another would not help."""
-        body = request_body(request, self.model, constrains=self._constrains)
+        body = request_body(request, self.model, constrains=self.constrains)
         try:
             async with asyncio.timeout(self._request_timeout):  # httpx's own limits start anew with every byte
                 response = await self._exchange("POST", url, body)
@@ -158,8 +158,8 @@ class OpenAiClient:
             return Answer("timeout", detail=type(error).__name__), 0.0
         except (httpx.TransportError, httpx.DecodingError) as error:
             return Answer("unreachable", detail=type(error).__name__), 0.0
-        if response.status_code == 400 and CONSTRAINED in body and says_unconstrained(response.content):
-            self._constrains = False
+        if response.status_code in {400, 422} and CONSTRAINED in body and says_unconstrained(response.content):
+            self.constrains = False
             return await self._ask_once(url, request)
         if response.status_code != 200:
             return self._http_failure(response)
@@ -186,7 +186,7 @@ class OpenAiClient:
         if code == 400 and says_too_long(response.content):
             return Answer("over_long", detail="HTTP 400"), None
         wait = response.headers.get("retry-after", "")
-        again = float(wait) if wait.isdigit() else 0.0
+        again = float(wait) if wait.isascii() and wait.isdigit() else 0.0
         return Answer("http_error", detail=f"HTTP {code}"), again if code in RETRYABLE_HTTP else None
 
     async def _get(self, url: str) -> Any:

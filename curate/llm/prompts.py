@@ -25,6 +25,7 @@ FENCED = "<text>\n{text}\n</text>"
 ANSWER = "{answer}"
 GAP = "\n[...]\n"
 HIDDEN = "..."
+LATIN = "[A-Za-z\u00c0-\u024f\u1e00-\u1eff\u0300-\u036f]"
 
 CHARS_PER_TOKEN = 2
 """Without a tokenizer (an endpoint's model) a document is cut at this many characters a token: English has 4, so half
@@ -33,7 +34,7 @@ of what would fit is used; Chinese has about 1, and what is too long then comes 
 MAX_CHARS_PER_TOKEN = 32
 """With a tokenizer: characters that are looked at for each token allowed, so a huge document is not tokenised whole."""
 
-PREPARED = 1
+PREPARED = 2
 """Version of how documents are made safe and short: it is in the key of every answer."""
 
 PLACES = range(3)
@@ -99,6 +100,8 @@ class Prompt(Strict):
             raise ValueError("the body needs {text} once, on a line between <text> and </text>")
         if self.kind == "judge" and len(self.choices) < 2:
             raise ValueError("a judge needs at least two choices with their values")
+        if self.kind == "judge" and len(set(self.choices.values())) < 2:
+            raise ValueError("a judge needs at least two different values: with one every text has the same score")
         if self.hide_choices and not all(c.strip().isalpha() and len(c.strip()) > 1 for c in self.choices):
             raise ValueError("hide_choices: a choice is no word of two letters or more; numbers stand in every text")
         if self.mode == "whole_choice" and self.form != "completion":
@@ -132,9 +135,9 @@ class Prompt(Strict):
 
     @cached_property
     def _choice(self) -> re.Pattern[str]:
-        """A choice's word, its plural too; beside Chinese and the like no word ends, so only ASCII letters go on."""
+        """A choice's word, its plural too; beside Chinese and the like no word ends, so only Latin letters go on."""
         words = "|".join(re.escape(choice.strip()) for choice in self.choices)
-        return re.compile(rf"(?<![A-Za-z])(?:{words})(?:e?s)?(?![A-Za-z])", re.IGNORECASE)
+        return re.compile(rf"(?<!{LATIN})(?:{words})(?:e?s)?(?!{LATIN})", re.IGNORECASE)
 
     @cached_property
     def filled(self) -> str:

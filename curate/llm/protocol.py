@@ -10,7 +10,10 @@ from curate.llm.answers import TOP_LOGPROBS, Answer, Request, Sampling, Status
 CONSTRAINED = "structured_outputs"
 """vLLM's field for an answer that is one of the choices."""
 
-UNKNOWN = (b"unrecognized", b"unknown", b"unexpected", b"unsupported", b"not permitted", b"not allowed", b"extra")
+UNKNOWN = (
+    b"unrecognized", b"unknown", b"unexpected", b"unsupported", b"not supported", b"not permitted", b"not allowed",
+    b"invalid", b"extra",
+)  # fmt: skip
 
 
 def says_too_long(body: bytes) -> bool:
@@ -83,6 +86,9 @@ def read_reply(reply: Any, request: Request) -> Answer:
             return Answer("ok", "", scored_logprob(choice["logprobs"], scored, tokens[1]), *tokens)
         text, tops, refusal = reader(choice)
         finish = choice.get("finish_reason")
+        if isinstance(text, str):
+            # A server that cuts by UTF-16 units leaves halves of characters, which can be neither hashed nor stored.
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         if finish == "content_filter" or refusal:
             return Answer("refused", text or "", None, *tokens, finish)
         if not isinstance(text, str):

@@ -37,6 +37,11 @@ MAX_RESTARTS = 9
 DEATHS_ALONE = 2
 """Servers that may die while a question is asked alone; the first may have died of something else."""
 
+UNKNOWN = "unknown"
+"""What stands for a revision that nobody said."""
+
+TAKEN_OUT = "the answer was taken out of the cache by another process"
+
 TRANSPORT = frozenset({"http_error", "timeout", "unreachable"})
 
 
@@ -52,7 +57,7 @@ class Identity:
 
     def __str__(self) -> str:
         """`model@revision`."""
-        return f"{self.model}@{self.revision or 'unknown'}"
+        return f"{self.model}@{self.revision or UNKNOWN}"
 
 
 class Llm:
@@ -80,7 +85,7 @@ class Llm:
         """Which model will answer; starts nothing, converts nothing, hashes a local folder once."""
         found = packaged.identify(config.model, config.revision)
         other = [how for how in (config.dtype, config.quantization) if how not in ("bfloat16", None)]
-        revision = "+".join([found.revision or "unknown", *other]) if other else found.revision
+        revision = "+".join([found.revision or UNKNOWN, *other]) if other else found.revision
         return Identity(found.name, revision)
 
     def close(self) -> None:
@@ -117,6 +122,9 @@ class Llm:
         self.counts["from_cache"] += sum(key in cached for key in keys)
         failed = self._asked(missing) if missing else {}
         cached |= self.cache.get_many(key for key in missing if key not in failed)
+        # Another process may have taken one out since: a purge, or a model that was found to be another.
+        gone = [key for key in keys if key not in cached and key not in failed]
+        failed |= dict.fromkeys(gone, Answer("unreachable", detail=TAKEN_OUT))
         answers = [cached[key] if key in cached else failed[key] for key in keys]
         self.counts["cut"] += sum(answer.seen is not None and answer.seen < 1.0 for answer in answers)
         return answers
@@ -200,8 +208,8 @@ class Llm:
             answer = replace(answer, seen=request.content.made[1])
             if answer.status in DEFINITIVE:
                 put = {key: (request.text_hash, answer)}
-                self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash)
-                self._canaries.unconfirmed.append(key)
+                if self.cache.put_many(put, model=str(self.identity), prompt_hash=request.prompt_hash):
+                    self._canaries.unconfirmed.append(key)
                 self.counts["prompt_tokens"] += answer.prompt_tokens or 0
                 self.counts["completion_tokens"] += answer.completion_tokens or 0
                 failed.pop(key, None)

@@ -46,6 +46,27 @@ def config(folder: Path, endpoint: str, llm: dict[str, Any] | None = None, **jud
     )  # fmt: skip
 
 
+def test_what_the_judge_is_asked_again_is_planned(tmp_path: Path) -> None:
+    with fake_llm.serve() as fake:
+        plan = as_json(config(tmp_path, fake.base_url, max_documents=7, distil={"ask_again": 5}))
+    assert plan["judged"] == plan["requests"] == 12
+
+
+@pytest.mark.parametrize("form", ["reasoned", "sampled"])
+def test_of_a_run_that_is_done_nothing_is_planned(tmp_path: Path, form: str) -> None:
+    """Also not the second question of mode reasoned, which the answer to the first one is in."""
+    rubric = tmp_path / "mine.md"
+    rubric.write_text(
+        f"---\nname: mine\nversion: 1\nkind: judge\nform: chat\nsource: me\nmode: {form}\nsamples: 2\nbudget: 20\n"
+        'choices: {"bad": 0.0, "good": 1.0}\n---\nRate.\n\n<text>\n{text}\n</text>\n'
+    )
+    with fake_llm.serve(write=lambda _: "I think <|im_end|> so.") as fake:
+        path = config(tmp_path, fake.base_url, rubric=str(rubric))
+        run_inline(path)
+        plan = as_json(path)
+    assert (plan["cached_share"], plan["requests"], plan["prompt_tokens"]) == (1.0, 0, 0)
+
+
 @pytest.mark.parametrize("judge", [{}, {"max_documents": 7}, {"further": {"again": "educational"}}])
 def test_the_plan_of_a_whole_sample_is_what_the_run_asks(tmp_path: Path, judge: dict[str, Any]) -> None:
     with fake_llm.serve() as fake:

@@ -12,6 +12,7 @@ from curate.config import JudgeConfig, LlmConfig
 from curate.errors import JudgeError
 from curate.judging import attacks
 from curate.judging.attacks import ALL, Case
+from curate.judging.calibration import Calibration
 from curate.llm import prompts
 from curate.llm.packaged import NAME, resolve
 from curate.llm.prompts import FOLDER, Documents, Prompt
@@ -79,6 +80,18 @@ def test_every_pair_is_judged_once_and_a_second_run_asks_nothing(tmp_path: Path)
         assert attacks.attack(llm, EDUCATIONAL, JudgeConfig()) == found
         assert fake.asked == 0
     json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_a_calibrated_judge_is_attacked_on_its_calibrated_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There the config's bound is."""
+    raw = asked(tmp_path, JudgeConfig())
+    halved = Calibration(scores=(0.0, 1.0), worths=(0.0, 0.5), data="0" * 32)
+    monkeypatch.setattr(attacks, "calibration_of", lambda *_: halved)
+    mapped = asked(tmp_path, JudgeConfig())
+    assert raw.cases[0].clean
+    assert mapped.cases[0].clean == pytest.approx(raw.cases[0].clean / 2)
 
 
 def test_a_pair_without_a_score_is_counted_and_in_no_figure(tmp_path: Path) -> None:

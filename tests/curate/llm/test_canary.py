@@ -84,6 +84,27 @@ def answer(*values: float, text: str = " Paris", status: Any = "ok") -> Answer:
     return Answer(status, text, dict(zip((" Paris", " London"), values, strict=False)) or None)
 
 
+def likeliest(**values: float) -> Answer:
+    return Answer("ok", "", values)
+
+
+@pytest.mark.parametrize(("start", "end", "differs"), [
+    (likeliest(Paris=-0.001, London=-9.2), likeliest(Paris=-0.001), False),
+    (likeliest(Paris=-0.001, London=-16.5), likeliest(Paris=-0.001, London=-17.0), False),
+    (likeliest(Paris=-0.1, The=-3.0), likeliest(Paris=-0.2, The=-2.0), False),
+    (likeliest(Paris=-0.001, The=-8.0), likeliest(Rome=-0.5, Oslo=-1.0), True),
+    (likeliest(Paris=-0.1), likeliest(Paris=-1.0), True),
+])  # fmt: skip
+def test_where_nothing_is_constrained_the_likely_tokens_are_compared(
+    start: Answer,
+    end: Answer,
+    differs: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The choices stand in the tail there, or nowhere."""
+    for one, two in ((start, end), (end, start)):
+        assert canary.differing([one], [two], constrained=False) == differs
+
+
 @pytest.mark.parametrize(("start", "end", "differs"), [
     (answer(-0.5, -1.0), answer(-0.5 - canary.TOLERANCE / 2, -1.0), False),
     (answer(-0.5, -1.0), answer(-0.5 - canary.TOLERANCE * 2, -1.0), True),

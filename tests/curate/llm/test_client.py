@@ -9,6 +9,7 @@ from curate.errors import ModelError
 from curate.llm import client as client_module
 from curate.llm.answers import Answer, Content, Request, Sampling
 from curate.llm.client import OpenAiClient, backoff_s
+from curate.llm.protocol import read_reply, says_unconstrained
 from tests import fake_llm
 
 CHOICES = (" bad", " good")
@@ -96,6 +97,27 @@ def test_a_server_that_constrains_nothing_is_asked_all_the_same(request_: Reques
         assert all("structured_outputs" not in body for body in fake.bodies)
     assert [answer.status for answer in answers] == [status] * 2
     assert answers[0].logprobs == likely
+
+
+@pytest.mark.parametrize(
+    ("body", "unconstrained"),
+    [
+        ('{"error": {"message": "Unrecognized request argument supplied: structured_outputs"}}', True),
+        ('{"detail": [{"type": "extra_forbidden", "loc": ["body", "structured_outputs"]}]}', True),
+        ('{"error": {"message": "structured_outputs is not supported by this model"}}', True),
+        ('{"error": {"message": "Invalid field: structured_outputs"}}', True),
+        ('{"error": {"message": "Unknown model"}}', False),
+        ('{"structured_outputs": {"choice": [" good"]}}', False),
+    ],
+)
+def test_what_says_that_the_constraint_is_unknown(body: str, unconstrained: bool) -> None:  # noqa: FBT001
+    assert says_unconstrained(body.encode()) == unconstrained
+
+
+def test_halves_of_characters_are_replaced() -> None:
+    reply = fake_llm.completion({"messages": []}, "a\ud83d b \ud83d\ude00", None)
+    answer = read_reply(reply, WRITTEN)
+    assert answer.text == "a\ufffd b \U0001f600"
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip"])

@@ -98,6 +98,7 @@ def test_the_choices_of_a_shipped_judge_are_single_tokens_behind_its_prompt(name
     ("text", "shown"),
     [
         ("An explanation, AD by ad: Ads and menus.", "An ..., ... by ...: ... and ...."),
+        ("Ad\u00e8le, l'ad\u00e9quation, ad\u00f3", "Ad\u00e8le, l'ad\u00e9quation, ad\u00f3"),
         ("Reading, adverse, nonsensical, explain, _menu_bar", "Reading, adverse, nonsensical, explain, _..._bar"),
         ("\u8fd9\u662f\u4e00\u7bc7explanation\u6587\u7ae0", "\u8fd9\u662f\u4e00\u7bc7...\u6587\u7ae0"),
     ],
@@ -133,7 +134,7 @@ def test_what_is_prepared_otherwise_is_another_version(documents: Documents) -> 
     sees: list[Sees] = ["head", "head_middle_tail"]
     made = [asdict(documents.prepare(text, tokens, how)) for text in texts for tokens in (1, 60) for how in sees]
     expected = "29b33de3a9bea577" if documents.tokenizer else "19944e11e1d29430"
-    assert (PREPARED, lineage.key("pinned", made)[:16]) == (1, expected)
+    assert (PREPARED, lineage.key("pinned", made)[:16]) == (2, expected)
 
 
 def test_the_hash_is_of_what_can_change_an_answer(tmp_path: Path) -> None:
@@ -152,6 +153,7 @@ def test_the_hash_is_of_what_can_change_an_answer(tmp_path: Path) -> None:
         (HEAD + CHOICES, BODY.replace("<text>\n", ""), "once, on a line between"),
         (HEAD + CHOICES, BODY.replace("Rate", "{text}"), "once"),
         (HEAD + CHOICES + "choises: {}\n", BODY, "choises"),
+        (HEAD + 'choices: {" a": 1, " b": 1}\n', BODY, "different values"),
         (HEAD + 'hide_choices: true\nchoices: {" 1": 0, " 2": 1}\n', BODY, "is no word"),
         (HEAD.replace("judge", "synthesis"), BODY, "kind is synthesis"),
         ("- a list\n", BODY, "mine.md"),

@@ -71,6 +71,25 @@ def test_another_revision_is_another_question(tmp_path: Path) -> None:
         assert fake.asked == 2
 
 
+def test_an_answer_that_another_process_took_out_is_asked_again_by_the_next_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_llm.serve() as fake, opened(tmp_path, fake) as llm:
+        confirm = llm._canaries.confirm
+
+        async def purged(*args: Any, **kwargs: Any) -> None:
+            await confirm(*args, **kwargs)
+            llm.cache.purge([question.text_hash for question in questions(1)])
+
+        monkeypatch.setattr(llm._canaries, "confirm", purged)
+        gone, there = llm.ask(questions(2))
+        assert (gone.status, there.status) == ("unreachable", "ok")
+        assert gone.detail
+        assert "another process" in gone.detail
+        monkeypatch.undo()
+        assert [answer.status for answer in llm.ask(questions(2))] == ["ok", "ok"]
+
+
 def test_equal_questions_are_asked_once(tmp_path: Path) -> None:
     with fake_llm.serve() as fake, opened(tmp_path, fake) as llm:
         answers = llm.ask(questions(1) * 30)
