@@ -216,12 +216,15 @@ class Llm:
             else:
                 failed[key] = answer
 
+        ended: list[BaseException] = []
         try:
             async with asyncio.TaskGroup() as group:
                 for key, request in requests.items():
                     group.create_task(send(key, request))
         except* ModelError as errors:
-            raise errors.exceptions[0] from None
+            ended.extend(errors.exceptions)
+        if ended:  # Python before 3.11.4 makes a group again of what is raised inside `except*`.
+            raise ended[0] from None
 
     def _at_most(self, request: Request) -> tuple[int, int]:
         """Tokens of the prompt (about, without a tokenizer) and of the longest answer; nothing without a budget."""

@@ -144,13 +144,13 @@ def test_many_prompts_that_kill_the_engine_are_a_clear_end(
 @pytest.mark.parametrize(("how", "says"), [
     ("refuse", r"vLLM ended \(exit code 1\) while starting .*vllm-\d+-0\.log ends:\n.*No available memory"),
     ("killed", r"vLLM was killed \(SIGKILL; often the machine was out of memory\) while starting"),
-    ("stubborn", r"vLLM did not answer in 2 s and was stopped; raise llm\.startup_timeout.*\nLoading a large model"),
+    ("stubborn", r"vLLM did not answer in 8 s and was stopped; raise llm\.startup_timeout.*\nLoading a large model"),
 ])  # fmt: skip
 def test_a_server_that_does_not_start_says_why_and_is_gone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, says: str
 ) -> None:
     fake_engine.install(tmp_path, monkeypatch, start=how)
-    with opened(tmp_path, startup_timeout=2 if how == "stubborn" else 60) as llm:
+    with opened(tmp_path, startup_timeout=8 if how == "stubborn" else 60) as llm:
         with pytest.raises(ModelError, match=f"(?s){says}"):
             ask(llm, ["one"])
         with pytest.raises(ModelError, match="given up before"):
