@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from curate import lineage
 from curate.config import JudgeConfig, RunConfig
 from curate.decisions import select
 from curate.errors import ConfigError
-from curate.judging.judge import ask, rubrics, with_safe_turns
+from curate.judging.judge import judgements, rubrics, with_safe_turns
 from curate.judging.modes import scores
 from curate.llm.answers import Answer, Request
 from curate.llm.budget import CHARS_PER_TOKEN
@@ -169,11 +168,10 @@ def measured_rate(config: RunConfig, sample: Sample, llm: Llm) -> float | None:
     assert config.judge
     [rubric, *_] = rubrics(config.judge).values()
     texts = passing(config, sample)[: MEASURED + 1]
-    contents = [llm.documents.content(rubric, t, config.judge.max_tokens, config.judge.sees) for _, t in texts]
-    hashes = [text_hash for text_hash, _ in texts]
-    scores(partial(ask, llm), rubric, contents[:1], hashes[:1])  # starts the server
+    given, hashes = [text for _, text in texts], [text_hash for text_hash, _ in texts]
+    judgements(given[:1], hashes[:1], rubric, llm, config.judge)  # starts the server
     before, began = Counter(llm.counts), time.monotonic()
-    scores(partial(ask, llm), rubric, contents[1:], hashes[1:])
+    judgements(given[1:], hashes[1:], rubric, llm, config.judge)
     seconds, new = time.monotonic() - began, llm.counts - before
     return (new["prompt_tokens"] + new["completion_tokens"]) / seconds if new["sent"] else None
 

@@ -76,10 +76,10 @@ def judgements(
     """One a text, in their order."""
     llm.documents.check_choices(rubric)
     contents = [llm.documents.content(rubric, text, config.max_tokens, config.sees) for text in texts]
-    return [Judgement(*each) for each in scores(partial(ask, llm), rubric, contents, text_hashes)]
+    return [Judgement(*each) for each in scores(partial(_ask, llm), rubric, contents, text_hashes)]
 
 
-def ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:
+def _ask(llm: Llm, requests: Sequence[Request]) -> list[Answer]:
     """Ask; what the model said before goes back to it as plain text, as a document can make it say anything."""
     return llm.ask(with_safe_turns(llm.documents, requests))
 

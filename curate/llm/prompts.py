@@ -181,11 +181,6 @@ class Prepared:
     seen: float
     """Share of the document's characters that stand here, 0..1."""
 
-    @property
-    def cut(self) -> bool:
-        """Whether something is missing."""
-        return self.seen < 1.0
-
 
 class Documents:
     """Makes documents safe and short for one model; `tokenizer` is None for a model that only an endpoint knows."""

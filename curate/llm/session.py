@@ -123,9 +123,8 @@ class Llm:
         failed = self._asked(missing) if missing else {}
         cached |= self.cache.get_many(key for key in missing if key not in failed)
         # Another process may have taken one out since: a purge, or a model that was found to be another.
-        gone = [key for key in keys if key not in cached and key not in failed]
-        failed |= dict.fromkeys(gone, Answer("unreachable", detail=TAKEN_OUT))
-        answers = [cached[key] if key in cached else failed[key] for key in keys]
+        gone = Answer("unreachable", detail=TAKEN_OUT)
+        answers = [cached.get(key) or failed.get(key, gone) for key in keys]
         self.counts["cut"] += sum(answer.seen is not None and answer.seen < 1.0 for answer in answers)
         return answers
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench.judge [--only NAME ...] [--learn N] [--test N] [--documents N]
 
-NAME is one of share_of_engine, cached, auc, distilled. Real answers are asked for: 10 minutes on two cores.
+NAME is one of share_of_engine, cached, auc, distilled. Real answers are asked for: 12 minutes on two cores.
 """
 
 import argparse

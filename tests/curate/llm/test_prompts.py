@@ -197,14 +197,14 @@ def test_an_honest_document_is_left_as_it_is(documents: Documents) -> None:
 def test_what_is_too_long_is_cut_by_tokens_and_says_so(tokenizer: Tokenizer, text: str) -> None:
     documents = Documents(tokenizer)
     prepared = documents.prepare(text, 100)
-    assert prepared.cut
+    assert prepared.seen < 1.0
     assert text.startswith(prepared.text)
     assert documents.count(prepared.text) in range(90, 103)
 
 
 def test_without_a_tokenizer_characters_are_counted() -> None:
     prepared = Documents(None).prepare("word " * 5000, 100)
-    assert prepared.cut
+    assert prepared.seen < 1.0
     assert len(prepared.text) == 100 * CHARS_PER_TOKEN
     assert Documents(None).count("word") is None
 
@@ -228,12 +228,12 @@ def test_head_middle_and_tail_are_the_texts_own_and_say_what_is_missing(
 ) -> None:
     whole, prepared = documents.prepare(text, max_tokens), documents.prepare(text, max_tokens, "head_middle_tail")
     assert 0.0 <= prepared.seen <= 1.0
-    if not whole.cut or max_tokens < 3:
+    if whole.seen == 1.0 or max_tokens < 3:
         assert prepared == whole
         assert text.startswith(prepared.text)
         assert (prepared.seen == 1.0) == (prepared.text == text)
         return
-    assert prepared.cut
+    assert prepared.seen < 1.0
     head, middle, tail = pieces_of(prepared.text)
     assert text.startswith(head)
     assert text.endswith(tail)
